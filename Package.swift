@@ -1,0 +1,37 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+let cSettings: [CSetting] = [
+    .define("_GNU_SOURCE"),
+    .treatAllWarnings(as: .error),
+    .enableWarning("all"),
+    .enableWarning("extra"),
+    .enableWarning("shadow"),
+    .enableWarning("conversion"),
+]
+
+let package = Package(
+    name: "linkrelay",
+    products: [.executable(name: "relayd", targets: ["relayd"])],
+    targets: [
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .target(name: "CWebSocket", dependencies: ["COpenSSL", "CZlib"], cSettings: cSettings),
+        .target(name: "CCrypto", dependencies: ["COpenSSL"], cSettings: cSettings),
+        .target(name: "LinkProtocol", swiftSettings: swiftSettings),
+        .target(
+            name: "LinkRelay", dependencies: ["LinkProtocol", "CWebSocket", "CCrypto", "CSQLite"],
+            swiftSettings: swiftSettings),
+        .executableTarget(name: "relayd", dependencies: ["LinkRelay"], swiftSettings: swiftSettings),
+        .testTarget(name: "LinkProtocolTests", dependencies: ["LinkProtocol"], swiftSettings: swiftSettings),
+        .testTarget(name: "LinkRelayTests", dependencies: ["LinkRelay"], swiftSettings: swiftSettings),
+    ],
+    cLanguageStandard: .c11
+)
