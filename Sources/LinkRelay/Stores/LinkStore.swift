@@ -1,0 +1,183 @@
+// The contract behind which everything durable lives: users, tokens, instances, keys, codes, tombstones.
+//
+// Any thread may call; implementations run on a thread of their own. An answer means that its effect is on disk.
+// No secret crosses this boundary: keys, codes, tokens and tickets arrive as keyed hashes, a key's text only sealed.
+// SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+/// Wall-clock milliseconds since 1970. For storage and display; lives and time-outs run on the monotonic clock.
+package typealias WallTime = Int64
+
+/// A keyed hash (HMAC-SHA-256) of a key, code, token or ticket: 32 bytes.
+package struct SecretHash: Hashable, Sendable, CustomStringConvertible {
+    package let bytes: [UInt8]
+    package init(bytes: [UInt8]) { self.bytes = bytes }
+    package var description: String { "SecretHash(redacted)" }
+}
+
+/// A key sealed with AES-256-GCM: nonce, ciphertext, tag.
+package struct SealedKey: Hashable, Sendable {
+    package let bytes: [UInt8]
+    package init(bytes: [UInt8]) { self.bytes = bytes }
+}
+
+package struct UserID: Hashable, Sendable, CustomStringConvertible {
+    package let rawValue: Int64
+    package init(_ rawValue: Int64) { self.rawValue = rawValue }
+    package var description: String { String(rawValue) }
+}
+
+package enum UserRole: String, Sendable, CaseIterable { case owner, admin, user }
+
+package struct UserRecord: Sendable, Hashable {
+    package var id: UserID
+    package var name: String
+    package var role: UserRole
+    package var createdAt: WallTime
+    package init(id: UserID, name: String, role: UserRole, createdAt: WallTime) {
+        self.id = id; self.name = name; self.role = role; self.createdAt = createdAt
+    }
+}
+
+package enum TokenScope: String, Sendable, CaseIterable { case link, admin }
+
+package struct TokenRecord: Sendable, Hashable {
+    package var id: Int64
+    package var user: UserID
+    package var label: String
+    package var scopes: Set<TokenScope>
+    package var createdAt: WallTime
+    package var lastUsedAt: WallTime?
+    package init(id: Int64, user: UserID, label: String, scopes: Set<TokenScope>, createdAt: WallTime, lastUsedAt: WallTime?) {
+        self.id = id; self.user = user; self.label = label; self.scopes = scopes
+        self.createdAt = createdAt; self.lastUsedAt = lastUsedAt
+    }
+}
+
+/// Which of its two secrets an instance is waiting behind.
+package enum InstanceSecret: Sendable, Hashable {
+    /// Not activated: a code that expires at the given time.
+    case code(hash: SecretHash, sealed: SealedKey, expiresAt: WallTime)
+    /// Activated: the link key.
+    case key(hash: SecretHash, sealed: SealedKey)
+
+    package var hash: SecretHash {
+        switch self {
+        case .code(let hash, _, _), .key(let hash, _): hash
+        }
+    }
+}
+
+package struct InstanceRecord: Sendable, Hashable {
+    package var id: InstanceID
+    package var user: UserID
+    package var name: String?
+    package var secret: InstanceSecret
+    package var origin: String?
+    package var installID: String?
+    package var isOAuthPaired: Bool
+    package var createdAt: WallTime
+    package var lastSeenAt: WallTime?
+    package init(
+        id: InstanceID, user: UserID, name: String?, secret: InstanceSecret, origin: String?, installID: String?,
+        isOAuthPaired: Bool, createdAt: WallTime, lastSeenAt: WallTime?
+    ) {
+        self.id = id; self.user = user; self.name = name; self.secret = secret; self.origin = origin
+        self.installID = installID; self.isOAuthPaired = isOAuthPaired; self.createdAt = createdAt; self.lastSeenAt = lastSeenAt
+    }
+    package var isActivated: Bool { if case .key = secret { true } else { false } }
+}
+
+/// What a hash presented in `join` is known as.
+package enum SecretLookup: Sendable, Hashable {
+    case live(InstanceRecord)
+    /// A code that was exchanged: its instance as it is now, who exchanged it, and until when the same extension may repeat it.
+    case spent(InstanceRecord, exchangedBy: SecretHash, repeatableUntil: WallTime)
+    /// A link key known to have been deleted or expired.
+    case tombstone
+    case unknown
+}
+
+package enum ExchangeResult: Sendable, Hashable {
+    case exchanged(InstanceRecord)
+    /// Somebody exchanged it earlier; look it up again.
+    case alreadySpent
+    case expired
+    case unknown
+}
+
+package enum SelfPairResult: Sendable, Hashable {
+    /// `replaced`: the instance existed and its former key is dead now.
+    case paired(InstanceRecord, wasKnown: Bool)
+    case limitReached(count: Int)
+}
+
+package enum CreateResult: Sendable, Hashable {
+    case created(InstanceRecord, count: Int)
+    case limitReached(count: Int)
+}
+
+/// A failure of the store itself, never a statement about a key: whoever gets one retries or asks the peer to come back.
+package struct StoreError: Error, Sendable, CustomStringConvertible {
+    package enum Kind: String, Sendable, CaseIterable { case full, readOnly, corrupt, busy, io, closed }
+    package var kind: Kind
+    /// For the operator's log; free of secrets.
+    package var detail: String
+    package init(_ kind: Kind, _ detail: String) { self.kind = kind; self.detail = detail }
+    package var description: String { "\(kind.rawValue): \(detail)" }
+}
+
+package protocol LinkStore: Sendable {
+    /// Proves that the store can write durably (readiness).
+    func probe() async throws(StoreError)
+    func close() async
+
+    // Users, tokens, the page's sign-in.
+    func users() async throws(StoreError) -> [UserRecord]
+    /// Nil when the name is taken.
+    func addUser(name: String, role: UserRole, now: WallTime) async throws(StoreError) -> UserRecord?
+    /// Removes the user with tokens, web sessions and instances (their link keys leave tombstones); returns the instances.
+    func removeUser(_ id: UserID, now: WallTime) async throws(StoreError) -> [InstanceRecord]
+    func addToken(user: UserID, hash: SecretHash, label: String, scopes: Set<TokenScope>, now: WallTime) async throws(StoreError)
+        -> TokenRecord
+    func tokens(of user: UserID) async throws(StoreError) -> [TokenRecord]
+    func removeToken(_ id: Int64, of user: UserID) async throws(StoreError) -> Bool
+    func tokenOwner(_ hash: SecretHash) async throws(StoreError) -> (UserRecord, TokenRecord)?
+    /// A sign-in ticket that works once.
+    func addTicket(_ hash: SecretHash, user: UserID, expiresAt: WallTime) async throws(StoreError)
+    /// Spends the ticket; nil when unknown, spent or expired.
+    func redeemTicket(_ hash: SecretHash, now: WallTime) async throws(StoreError) -> UserRecord?
+    func addWebSession(_ hash: SecretHash, user: UserID, expiresAt: WallTime) async throws(StoreError)
+    func webSessionOwner(_ hash: SecretHash, now: WallTime) async throws(StoreError) -> UserRecord?
+    func removeWebSession(_ hash: SecretHash) async throws(StoreError)
+    func removeWebSessions(of user: UserID) async throws(StoreError)
+
+    // Instances.
+    func instances(of user: UserID) async throws(StoreError) -> [InstanceRecord]
+    func instance(_ id: InstanceID) async throws(StoreError) -> InstanceRecord?
+    /// Every activated instance, for the start-up directory.
+    func activatedInstances() async throws(StoreError) -> [InstanceRecord]
+    /// `limit` 0 = none. Counted and created in one transaction.
+    func createInstance(
+        user: UserID, name: String?, origin: String?, code: InstanceSecret, limit: Int, now: WallTime
+    ) async throws(StoreError) -> CreateResult
+    func renameInstance(_ id: InstanceID, of user: UserID, name: String) async throws(StoreError) -> Bool
+    /// Deletes; a link key leaves a tombstone. Nil when the user has no such instance.
+    func deleteInstance(_ id: InstanceID, of user: UserID, now: WallTime) async throws(StoreError) -> InstanceRecord?
+    /// Same id, new code; a former link key leaves NO tombstone (its holder is re-keyed, not deleted). Nil when the user has no such instance.
+    func rekeyInstance(_ id: InstanceID, of user: UserID, code: InstanceSecret, now: WallTime) async throws(StoreError) -> InstanceRecord?
+    func lookup(_ hash: SecretHash) async throws(StoreError) -> SecretLookup
+    /// In one durable transaction: the code is spent (remembered until `repeatableUntil` for `exchangedBy`), the key lives.
+    func exchange(
+        code: SecretHash, by exchangedBy: SecretHash, newKey: InstanceSecret, repeatableUntil: WallTime, now: WallTime
+    ) async throws(StoreError) -> ExchangeResult
+    /// `POST /api/link/self`: unique on (user, installID); an instance whose secret hashes to `legacy` is adopted.
+    func pairSelf(
+        user: UserID, installID: String, name: String?, legacy: [SecretHash], newKey: InstanceSecret, limit: Int, now: WallTime
+    ) async throws(StoreError) -> SelfPairResult
+    func touch(_ id: InstanceID, at: WallTime) async throws(StoreError)
+    /// Deletes codes that were never used (with their instances, if those were never activated) and keys idle since before `keysIdleSince` (nil = never);
+    /// prunes old tombstones, spent codes, tickets, web sessions. Returns the instances whose keys died.
+    func expire(now: WallTime, keysIdleSince: WallTime?) async throws(StoreError) -> [InstanceRecord]
+}
