@@ -1,0 +1,102 @@
+// What all shards share: settings, keys, the REST surface, and the directory of Engine.IO sessions.
+//
+// Any thread. Everything here is immutable or guards itself with a lock that is taken per request or per join, never per frame.
+// SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+final class SharedParts: Sendable {
+    let settings: Settings
+    let loopCount: Int
+    let keys: KeyService
+    let origins: OriginPolicy
+    let log: Log
+    let wallClock: @Sendable () -> WallTime
+    let directory = EngineDirectory()
+    let addresses: AddressCensus
+    private let late = Locked(Late())
+    private let draining = Locked(false)
+
+    private struct Late: Sendable {
+        var shards: [ShardActor] = []
+        var api: RestAPI?
+    }
+
+    init(
+        settings: Settings, loopCount: Int, keys: KeyService, origins: OriginPolicy, log: Log,
+        wallClock: @escaping @Sendable () -> WallTime
+    ) {
+        self.settings = settings
+        self.loopCount = loopCount
+        self.keys = keys
+        self.origins = origins
+        self.log = log
+        self.wallClock = wallClock
+        addresses = AddressCensus(limit: settings.connectionsPerAddress)
+    }
+
+    /// Called once, before the first listener opens.
+    func complete(shards: [ShardActor], api: RestAPI) {
+        late.withLock {
+            $0.shards = shards
+            $0.api = api
+        }
+    }
+
+    var shards: [ShardActor] { late.withLock { $0.shards } }
+    var api: RestAPI? { late.withLock { $0.api } }
+
+    var isDraining: Bool { draining.withLock { $0 } }
+    func startDraining() { draining.withLock { $0 = true } }
+}
+
+/// Which loop an Engine.IO session lives on, and how large a body it may post.
+final class EngineDirectory: Sendable {
+    struct Place: Sendable {
+        var loop: Int
+        var role: Role?
+    }
+    private let places = Locked<[EngineSID: Place]>([:])
+
+    func place(of sid: EngineSID) -> Place? { places.withLock { $0[sid] } }
+    func set(_ sid: EngineSID, _ place: Place) { places.withLock { $0[sid] = place } }
+    func remove(_ sid: EngineSID) { places.withLock { $0[sid] = nil } }
+}
+
+/// How many sessions each address (IPv6: /64) has open. Loopback and Unix sockets are not counted: they are proxies.
+final class AddressCensus: Sendable {
+    private let limit: Int
+    private let counts = Locked<[[UInt8]: Int]>([:])
+
+    init(limit: Int) { self.limit = limit }
+
+    /// False when the address is at its limit.
+    func enter(_ address: PeerAddress) -> Bool {
+        guard limit > 0, !address.isLocal else { return true }
+        return counts.withLock { counts in
+            let n = counts[address.limitPrefix, default: 0]
+            guard n < limit else { return false }
+            counts[address.limitPrefix] = n + 1
+            return true
+        }
+    }
+
+    func leave(_ address: PeerAddress) {
+        guard limit > 0, !address.isLocal else { return }
+        counts.withLock { counts in
+            guard let n = counts[address.limitPrefix] else { return }
+            counts[address.limitPrefix] = n > 1 ? n - 1 : nil
+        }
+    }
+}
+
+extension PeerAddress {
+    /// Loopback or a Unix socket.
+    var isLocal: Bool {
+        switch family {
+        case .unix: true
+        case .v4: bytes.first == 127
+        case .v6: bytes.count == 16 && bytes.dropLast().allSatisfy { $0 == 0 } && bytes.last == 1
+        }
+    }
+}
