@@ -35,7 +35,7 @@ enum MetricsText {
             &out, "sessions_closed_total", CloseReason.allCases.map { r in (r.label, sum(readings) { $0.closeCount[r.rawValue] ?? 0 }) })
         labelled(
             &out, "commands_ended_by_relay_total",
-            TerminalReason.allCases.map { r in (r.text, sum(readings) { $0.terminalCount[r.index] }) })
+            TerminalReason.allCases.map { r in ("\(r.name)", sum(readings) { $0.terminalCount[Int(r.rawValue)] }) })
         let endings = readings.first?.connectionEndings.indices.map { i in
             (readings[0].connectionEndings[i].reason, readings.reduce(UInt64(0)) { $0 &+ $1.connectionEndings[i].count })
         }

@@ -2,7 +2,7 @@
 //
 // Any thread. What happens to a message is decided in the shards; this file only wires them. SPDX-License-Identifier: Apache-2.0
 
-import LinkProtocol
+package import LinkProtocol
 
 package enum RelayError: Error, Sendable, CustomStringConvertible {
     case noResources(String)
@@ -67,7 +67,7 @@ package final class Relay: Sendable {
         do throws(StoreError) { try await shared.keys.preload() } catch { throw .store(error) }
         for (index, shard) in shards.enumerated() {
             let exits = exits
-            guard shard.loop.start(name: "loop-\(index)", onExit: { exits.one() }) else { throw .noResources("thread \(index)") }
+            guard shard.loop.start(onExit: { exits.one() }) else { throw .noResources("thread \(index)") }
         }
         if inherited.isEmpty {
             for address in shared.settings.listen { try await listen(on: address) }

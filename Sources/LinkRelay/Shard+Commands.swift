@@ -156,7 +156,7 @@ extension Shard {
     private func sendTerminal(
         id: [UInt8], type: [UInt8], _ reason: TerminalReason, _ sentence: String, to receivers: ContiguousArray<Session>
     ) {
-        counters.terminalCount[reason.index] &+= 1
+        counters.terminalCount[Int(reason.rawValue)] &+= 1
         let payload = RelayStatus.terminal(
             id: id, type: type, reason: reason, error: sentence, updatedAt: Timestamp.iso8601(milliseconds: shared.wallClock()))
         fanOut(.commandStatus, payload, to: receivers)
@@ -215,7 +215,7 @@ extension Shard {
         let began = sd.unconfirmed?.beginBarrier() ?? false
         if let engine = sd.engine {
             guard began || force else { return engine.pingsSent }
-            if connection.send(frames.enginePing) { engine.pingsSent &+= 1 }
+            if let ping = frames?.enginePing, connection.send(ping) { engine.pingsSent &+= 1 }
             if began { engine.barrierPing = engine.pingsSent }
             return engine.pingsSent
         }

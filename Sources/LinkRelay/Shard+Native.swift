@@ -38,7 +38,7 @@ extension Shard {
         guard let connection = session.connection else { return }
         // An Engine.IO extension's pings are counted here (DeliveryLog), so the engine only watches for silence.
         let countsPings = session.engine != nil && session.role == .sd
-        let ping = session.engine == nil ? frames.nativePing : countsPings ? nil : frames.enginePing
+        let ping = session.engine == nil ? frames?.nativePing : countsPings ? nil : frames?.enginePing
         connection.setHeartbeat(
             intervalMs: limits.heartbeatIntervalMs, timeoutMs: limits.heartbeatTimeoutMs, ping: ping)
     }
@@ -59,7 +59,7 @@ extension Shard {
             session,
             Inbound(
                 event: event, payload: bytes[message.data],
-                text: message.dataIsString ? bytes[message.dataString] : nil, id: bytes[message.fields.id],
+                text: message.dataString.isEmpty ? nil : bytes[message.dataString], id: bytes[message.fields.id],
                 type: bytes[message.fields.type], status: message.fields.status, isObject: message.dataIsObject, ack: ack))
     }
 }

@@ -152,7 +152,7 @@ extension Shard {
                 id: Array(id), type: Array(type), reason: .tooLarge,
                 error: "The command has \(size) bytes; at most \(ceiling) are allowed.",
                 updatedAt: Timestamp.iso8601(milliseconds: shared.wallClock()))
-            counters.terminalCount[TerminalReason.tooLarge.index] &+= 1
+            counters.terminalCount[Int(TerminalReason.tooLarge.rawValue)] &+= 1
             sendEvent(session, .commandStatus, payload)
         }
     }

@@ -45,7 +45,7 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
     package var isCurrent: Bool { cws_loop_is_current(raw) }
 
     /// Starts the thread; it ends after `stop()`. `onExit` runs on that thread, last.
-    func start(name: String, onExit: @escaping @Sendable () -> Void) -> Bool {
+    func start(onExit: @escaping @Sendable () -> Void) -> Bool {
         let box = Unmanaged.passRetained(ThreadBox(self, onExit))
         var thread = pthread_t()
         let status = pthread_create(
@@ -61,7 +61,6 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
             box.release()
             return false
         }
-        name.withCString { _ = pthread_setname_np(thread, $0) }
         pthread_detach(thread)
         return true
     }

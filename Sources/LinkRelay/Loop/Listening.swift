@@ -66,7 +66,7 @@ extension Shard {
         withUnsafeBytes(of: stats.reason_count) { raw in
             let counts = raw.bindMemory(to: UInt64.self)
             for i in 1..<min(counts.count, Int(CWS_R_COUNT.rawValue)) {
-                guard let reason = cws_reason(rawValue: UInt32(i)) else { continue }
+                let reason = cws_reason(rawValue: UInt32(i))
                 reading.connectionEndings.append((String(cString: cws_reason_name(reason)), counts[i]))
             }
         }

@@ -17,23 +17,23 @@ extension Shard {
         guard let query = EngineIO.Query(parsing: connection.query ?? "") else {
             return refuseEngine(connection, .badRequest, cors)
         }
-        guard query.version == "4" else {
+        guard query.isSupportedVersion else {
             counters.refuse(.badEngineVersion)
             return refuseEngine(connection, .unsupportedVersion, cors)
         }
-        guard query.transport == "polling" || query.transport == "websocket" else {
+        guard let transport = query.transport else {
             counters.refuse(.badTransport)
             return refuseEngine(connection, .transportUnknown, cors)
         }
         if let sid = query.sid {
-            continueEngine(connection, sid, isPolling: query.transport == "polling", cors)
+            continueEngine(connection, sid, isPolling: transport == .polling, cors)
         } else {
-            openEngine(connection, isPolling: query.transport == "polling", cors)
+            openEngine(connection, isPolling: transport == .polling, cors)
         }
     }
 
     private func preflight(_ connection: Connection, _ cors: [(name: String, value: String)]) {
-        guard !cors.isEmpty else {
+        guard cors.count > 1 else {
             counters.refuse(.originRefused)
             return refuse(connection, status: 403, .originRefused, "This origin is not allowed; add it to the setting `origins`.")
         }
@@ -146,7 +146,7 @@ extension Shard {
             return
         }
         armEnginePing(session, engine)
-        if transmit(session, frames.enginePing) { engine.pingsSent &+= 1 }
+        if let ping = frames?.enginePing, transmit(session, ping) { engine.pingsSent &+= 1 }
     }
 
     func pongHeard(_ session: Session, _ engine: EngineState) {

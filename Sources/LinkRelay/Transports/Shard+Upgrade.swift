@@ -51,7 +51,7 @@ extension Shard {
 
     private func probeMessage(_ session: Session, _ engine: EngineState, _ probe: Connection, _ bytes: UnsafeRawBufferPointer) {
         if bytes.elementsEqual("2probe".utf8), !engine.isProbed {
-            guard probe.send(frames.engineProbeAnswer) else { return dropProbe(engine, probe) }
+            guard let answer = frames?.engineProbeAnswer, probe.send(answer) else { return dropProbe(engine, probe) }
             engine.isProbed = true
             if engine.pendingPoll != nil { markPollDirty(session, engine) }
         } else if bytes.elementsEqual("5".utf8), engine.isProbed {
