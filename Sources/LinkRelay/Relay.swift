@@ -34,12 +34,12 @@ package final class Relay: Sendable {
     /// Builds loops and shards; nothing runs yet. `keys` and `accounts` are what REST and `join` work with.
     package init(
         settings: Settings, log: Log, store: any LinkStore, keys: KeyService, accounts: Accounts,
-        wallClock: @escaping @Sendable () -> WallTime
+        wallClock: @escaping @Sendable () -> WallTime, monotonic: @escaping @Sendable () -> Int64
     ) throws(RelayError) {
         self.log = log
         self.store = store
         let loopCount = settings.loops > 0 ? settings.loops : SystemFacts.coreCount
-        let origins = OriginPolicy(allowed: settings.origins, hosts: settings.hosts)
+        let origins = OriginPolicy(allowed: settings.origins, hosts: settings.acceptedHosts)
         shared = SharedParts(
             settings: settings, loopCount: loopCount, keys: keys, origins: origins, log: log, wallClock: wallClock)
         exits = ThreadExits(count: loopCount)
@@ -55,7 +55,7 @@ package final class Relay: Sendable {
         shards = actors
         let api = RestAPI(
             keys: keys, accounts: accounts, rooms: self, store: store, origins: origins, site: StaticSite(), log: log,
-            wallClock: wallClock, instanceLimit: settings.instanceLimit)
+            monotonic: monotonic)
         shared.complete(shards: actors, api: api)
     }
 
@@ -90,14 +90,14 @@ package final class Relay: Sendable {
             for shard in shards {
                 let opened: (descriptor: Int32, port: UInt16)
                 do throws(ListenFailure) {
-                    opened = try Listening.open(host: host, port: bound)
+                    opened = try Listening.open(host: host.description, port: bound)
                 } catch {
                     throw .cannotListen(address: address.description, reason: error.reason, isInUse: error.isInUse)
                 }
                 bound = opened.port
                 await shard.run { $0.listen(opened.descriptor, isShared: false) }
             }
-            let text = host.contains(":") ? "http://[\(host)]:\(bound)" : "http://\(host):\(bound)"
+            let text = "http://\(host.inURL):\(bound)"
             state.withLock { $0.boundAddresses.append(text) }
         case .unix(let path):
             let descriptor: Int32
@@ -117,7 +117,7 @@ package final class Relay: Sendable {
 
     /// Expires codes and idle keys; their rooms are told.
     private func maintain() async {
-        do {
+        do throws(StoreError) {
             for instance in try await shared.keys.expire() { await kick(RoomID(instance.id), reason: .expired) }
         } catch {
             log.write(.error, "store_failed", ["during": "expire", "detail": .string("\(error)")])
@@ -147,8 +147,8 @@ package final class Relay: Sendable {
         shared.startDraining()
         state.withLock { $0.maintenance }?.cancel()
         for shard in shards { await shard.run { $0.startDraining() } }
-        let patience = shared.settings.drainWindow.wholeMilliseconds + 4_000
-        var waited: UInt64 = 0
+        let patience = shared.settings.drainWindow.wholeMilliseconds.addingClamped(4_000)
+        var waited: Int64 = 0
         while waited < patience {
             var open = 0
             for shard in shards { open += await shard.run { $0.sessions.count } }

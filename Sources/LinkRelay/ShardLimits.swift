@@ -31,13 +31,13 @@ struct ShardLimits: Sendable {
     let drainMs: UInt64
 
     init(_ s: Settings, loopCount: Int) {
-        graceMs = s.presenceGrace.wholeMilliseconds
+        graceMs = UInt64(clamping: s.presenceGrace.wholeMilliseconds)
         heartbeatIntervalMs = UInt32(clamping: s.heartbeatInterval.wholeMilliseconds)
         heartbeatTimeoutMs = UInt32(clamping: s.heartbeatTimeout.wholeMilliseconds)
-        greetingMs = s.firstMessageTimeout.wholeMilliseconds
-        upgradeMs = s.upgradeTimeout.wholeMilliseconds
-        commandTimeoutMs = s.commandTimeout.wholeMilliseconds
-        resultRetentionMs = s.resultRetention.wholeMilliseconds
+        greetingMs = UInt64(clamping: s.firstMessageTimeout.wholeMilliseconds)
+        upgradeMs = UInt64(clamping: s.upgradeTimeout.wholeMilliseconds)
+        commandTimeoutMs = UInt64(clamping: s.commandTimeout.wholeMilliseconds)
+        resultRetentionMs = UInt64(clamping: s.resultRetention.wholeMilliseconds)
         clientMessageBytes = s.clientMessageBytes
         sdMessageBytes = s.sdMessageBytes
         memberQueueBytes = s.memberQueueBytes
@@ -50,16 +50,6 @@ struct ShardLimits: Sendable {
         roomMemoryBytes = s.roomMemoryBytes
         loopMemoryBytes = s.processMemoryBytes / max(1, loopCount)
         jsonDepth = s.jsonDepth
-        drainMs = s.drainWindow.wholeMilliseconds
-    }
-}
-
-extension Duration {
-    /// Whole milliseconds, never negative, clamped.
-    var wholeMilliseconds: UInt64 {
-        let (seconds, attoseconds) = components
-        guard seconds >= 0, attoseconds >= 0 else { return 0 }
-        let (ms, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1000)
-        return overflow ? .max / 4 : ms &+ UInt64(attoseconds / 1_000_000_000_000_000)
+        drainMs = UInt64(clamping: s.drainWindow.wholeMilliseconds)
     }
 }
