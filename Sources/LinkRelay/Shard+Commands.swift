@@ -220,8 +220,7 @@ extension Shard {
             return engine.pingsSent
         }
         guard began || force, let number = sd.unconfirmed?.barrierNumber else { return 0 }
-        let bytes = withUnsafeBytes(of: number) { Array($0) }
-        if let ping = loop.makePing(bytes) {
+        if let ping = loop.makePing(number: number) {
             _ = connection.send(ping)
             ping.release()
         }

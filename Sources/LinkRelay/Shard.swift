@@ -174,7 +174,7 @@ struct SharedFrames {
     let engineProbeAnswer: Message
 
     init?(_ loop: EventLoop) {
-        guard let nativePing = loop.makePing([]), let enginePing = loop.makeText("2".utf8),
+        guard let nativePing = loop.makePing(), let enginePing = loop.makeText("2".utf8),
             let answer = loop.makeText("3probe".utf8)
         else { return nil }
         self.nativePing = nativePing

@@ -88,11 +88,14 @@ extension EventLoop {
         return message
     }
 
-    /// Loop thread: a WebSocket ping with at most 125 bytes.
-    func makePing(_ bytes: [UInt8]) -> Message? {
-        guard let raw = cws_message_new(raw, CWS_PING, bytes.count) else { return nil }
+    /// Loop thread: an empty WebSocket ping.
+    func makePing() -> Message? { cws_message_new(raw, CWS_PING, 0).map { Message(raw: $0) } }
+
+    /// Loop thread: a WebSocket ping that carries eight bytes, to be recognised in its pong.
+    func makePing(number: UInt64) -> Message? {
+        guard let raw = cws_message_new(raw, CWS_PING, 8) else { return nil }
         let message = Message(raw: raw)
-        message.mutableBytes.copyBytes(from: bytes)
+        message.mutableBytes.storeBytes(of: number, as: UInt64.self)
         return message
     }
 
