@@ -23,12 +23,14 @@ extension RestAPI {
     }
 }
 
-/// The store's last probe, shared by everybody who asks within a second; whoever asks during one waits for it.
+/// The store's last probe, shared by everybody who asks within a second; whoever asks during one waits for it, unless it
+/// hangs: a disk that takes seconds is not ready.
 actor ReadinessProbe {
     private static let lifeMilliseconds: Int64 = 1000
+    private static let patienceMilliseconds: Int64 = 2000
     private let store: any LinkStore
     private let monotonic: @Sendable () -> Int64
-    private var running: Task<StoreError.Kind?, Never>?
+    private var running: (since: Int64, task: Task<StoreError.Kind?, Never>)?
     private var last: (at: Int64, fault: StoreError.Kind?)?
 
     init(store: any LinkStore, monotonic: @escaping @Sendable () -> Int64) {
@@ -38,14 +40,16 @@ actor ReadinessProbe {
 
     /// Nil when the store can write durably.
     func fault() async -> StoreError.Kind? {
-        if let running { return await running.value }
+        if let running {
+            return monotonic() &- running.since < Self.patienceMilliseconds ? await running.task.value : .busy
+        }
         if let last, monotonic() &- last.at < Self.lifeMilliseconds { return last.fault }
         let store = store
         let task = Task { () -> StoreError.Kind? in
             do { try await store.probe() } catch { return error.kind }
             return nil
         }
-        running = task
+        running = (monotonic(), task)
         let fault = await task.value
         running = nil
         last = (monotonic(), fault)

@@ -64,9 +64,7 @@ extension RestAPI {
         let body = try call.body()
         guard let id = try FieldRules.optionalID(body) else { throw RestFailure(.invalidID) }
         guard let name = try FieldRules.optionalName(body) else { throw RestFailure(.invalidName) }
-        let isRenamed: Bool
-        do { isRenamed = try await keys.rename(id, of: user.id, name: name) } catch { throw failure(error) }
-        guard isRenamed else { throw RestFailure(.noSuchInstance) }
+        do { try await keys.rename(id, of: user.id, name: name) } catch { throw failure(error) }
         return .json(["id": .int(id.rawValue), "name": .string(name)])
     }
 

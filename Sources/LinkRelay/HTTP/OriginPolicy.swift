@@ -20,10 +20,10 @@ package struct OriginPolicy: Sendable {
         var names: Set<String> = []
         var unusable: [String] = []
         for text in allowed {
-            if let origin = WebOrigin(configured: text) { origins.insert(origin.serialized) } else { unusable.append(text) }
+            if let origin = RequestOrigin(configured: text) { origins.insert(origin.serialized) } else { unusable.append(text) }
         }
         for text in hosts {
-            if let host = WebAuthority(text, foldingCase: true) { names.insert(host.text) } else { unusable.append(text) }
+            if let host = RequestAuthority(text, foldingCase: true) { names.insert(host.text) } else { unusable.append(text) }
         }
         self.allowed = origins
         self.hosts = names
@@ -46,18 +46,18 @@ package struct OriginPolicy: Sendable {
     /// under a host that `isHostAllowed`, so that a rebound name is nobody's own.
     package func judge(origin: String?, host: String?, isSecure: Bool) -> Verdict {
         guard let origin else { return .none }
-        guard let parsed = WebOrigin(header: origin) else { return .refused }
+        guard let parsed = RequestOrigin(header: origin) else { return .refused }
         if allowed.contains(parsed.serialized) { return .allowed(parsed.serialized) }
-        guard let host, isHostAllowed(host), let own = WebAuthority(host, foldingCase: true) else { return .refused }
-        let scheme: WebOrigin.Scheme = isSecure ? .https : .http
-        return parsed == WebOrigin(scheme: scheme, authority: own) ? .sameOrigin : .refused
+        guard let host, isHostAllowed(host), let own = RequestAuthority(host, foldingCase: true) else { return .refused }
+        let scheme: RequestOrigin.Scheme = isSecure ? .https : .http
+        return parsed == RequestOrigin(scheme: scheme, authority: own) ? .sameOrigin : .refused
     }
 
     /// Whether a `Host` header names this relay: loopback, a numeric address, or a configured name.
     ///
     /// Numeric addresses are fine, since rebinding needs a name that an attacker can point elsewhere.
     package func isHostAllowed(_ host: String) -> Bool {
-        guard let authority = WebAuthority(host, foldingCase: true) else { return false }
+        guard let authority = RequestAuthority(host, foldingCase: true) else { return false }
         if authority.isNumeric || authority.name == "localhost" { return true }
         return hosts.contains(authority.name) || hosts.contains(authority.text)
     }

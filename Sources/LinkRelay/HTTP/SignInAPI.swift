@@ -8,17 +8,22 @@ extension RestAPI {
     /// `POST {ticket}` or `POST {token}`: a ticket works once; a token needs the link scope.
     func signIn(_ call: RestCall) async throws(RestFailure) -> HTTPResponse {
         let body = try call.body()
-        let opened: (cookie: String, user: UserRecord)?
+        let opened: (cookie: String, user: UserRecord)
         switch (Self.secret(body["ticket"]), Self.secret(body["token"])) {
         case (let ticket?, nil):
-            opened = try await stored { () async throws(StoreError) in try await self.accounts.redeem(ticket) }
-            if opened == nil { throw RestFailure(.badTicket) }
+            let redeemed = try await stored { () async throws(StoreError) in
+                try await self.accounts.redeem(ticket: ticket)
+            }
+            guard let redeemed else { throw RestFailure(.badTicket) }
+            opened = redeemed
         case (nil, let token?):
             let user = try await bearer(token)
-            opened = try await stored { () async throws(StoreError) in try await self.accounts.openWebSession(for: user) }
+            let cookie = try await stored { () async throws(StoreError) in
+                try await self.accounts.newWebSession(user: user.id)
+            }
+            opened = (cookie, user)
         default: throw RestFailure(.invalidCredential)
         }
-        guard let opened else { throw RestFailure(.keysUnavailable) }
         log.write(.notice, "signed_in", ["user": .int(opened.user.id.rawValue), "peer": .string(call.request.remote.description)])
         var response = HTTPResponse.json(Self.identity(opened.user))
         response.headers.append(SessionCookie.set(opened.cookie, isSecure: call.request.isSecure))

@@ -6,7 +6,7 @@
 import LinkProtocol
 
 /// A lower-case host name or numeric address, with its port if one was given.
-struct WebAuthority: Hashable, Sendable {
+struct RequestAuthority: Hashable, Sendable {
     /// A name, a dotted quad, or an IPv6 address in its brackets.
     let name: String
     let port: UInt16?
@@ -97,7 +97,7 @@ struct WebAuthority: Hashable, Sendable {
 }
 
 /// A tuple origin of the web (RFC 6454 section 4) with its default port left out.
-struct WebOrigin: Hashable, Sendable {
+struct RequestOrigin: Hashable, Sendable {
     enum Scheme: String, Sendable, CaseIterable {
         case http, https
         var defaultPort: UInt16 { self == .http ? 80 : 443 }
@@ -108,7 +108,7 @@ struct WebOrigin: Hashable, Sendable {
     /// Nil for the scheme's default.
     let port: UInt16?
 
-    init(scheme: Scheme, authority: WebAuthority) {
+    init(scheme: Scheme, authority: RequestAuthority) {
         self.scheme = scheme
         host = authority.name
         port = authority.port == scheme.defaultPort ? nil : authority.port
@@ -131,14 +131,14 @@ struct WebOrigin: Hashable, Sendable {
     /// `scheme://host[:port]` (RFC 6454 section 6.2).
     var serialized: String { "\(scheme.rawValue)://\(host)" + (port.map { ":\($0)" } ?? "") }
 
-    private static func parse(_ text: String, foldingCase: Bool = false) -> WebOrigin? {
+    private static func parse(_ text: String, foldingCase: Bool = false) -> RequestOrigin? {
         let bytes = Array(text.utf8)
         for scheme in Scheme.allCases {
             let start = Array((scheme.rawValue + "://").utf8)
             let given = foldingCase ? bytes.prefix(start.count).map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 } : bytes
             guard given.starts(with: start) else { continue }
             let rest = String(decoding: bytes.dropFirst(start.count), as: UTF8.self)
-            return WebAuthority(rest, foldingCase: foldingCase).map { WebOrigin(scheme: scheme, authority: $0) }
+            return RequestAuthority(rest, foldingCase: foldingCase).map { RequestOrigin(scheme: scheme, authority: $0) }
         }
         return nil
     }
