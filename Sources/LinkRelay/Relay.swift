@@ -22,6 +22,9 @@ package final class Relay: Sendable {
     let shared: SharedParts
     let store: any LinkStore
     let log: Log
+    private let accounts: Accounts
+    private let monotonic: @Sendable () -> Int64
+    private let restCounters = RestCounters()
     private let shards: [ShardActor]
     private let exits: ThreadExits
     private let state = Locked(State())
@@ -39,9 +42,9 @@ package final class Relay: Sendable {
         self.log = log
         self.store = store
         let loopCount = settings.loops > 0 ? settings.loops : SystemFacts.coreCount
-        let origins = OriginPolicy(allowed: settings.origins, hosts: settings.acceptedHosts)
-        shared = SharedParts(
-            settings: settings, loopCount: loopCount, keys: keys, origins: origins, log: log, wallClock: wallClock)
+        shared = SharedParts(settings: settings, loopCount: loopCount, keys: keys, log: log, wallClock: wallClock)
+        self.accounts = accounts
+        self.monotonic = monotonic
         exits = ThreadExits(count: loopCount)
         var actors: [ShardActor] = []
         for index in 0..<loopCount {
@@ -53,10 +56,20 @@ package final class Relay: Sendable {
             actors.append(ShardActor(loop: loop, shard: shard))
         }
         shards = actors
-        let api = RestAPI(
-            keys: keys, accounts: accounts, rooms: self, store: store, origins: origins, site: StaticSite(), log: log,
-            monotonic: monotonic)
-        shared.complete(shards: actors, api: api)
+        shared.complete(shards: actors, api: makeAPI(settings))
+    }
+
+    private func makeAPI(_ settings: Settings) -> RestAPI {
+        RestAPI(
+            keys: shared.keys, accounts: accounts, rooms: self, store: store, origins: settings.originPolicy, site: StaticSite(),
+            log: log, counters: restCounters, monotonic: monotonic)
+    }
+
+    /// Takes over what may change while running: limits, origins, hosts. Drops nobody.
+    package func reload(_ settings: Settings) async {
+        shared.replace(settings: settings, api: makeAPI(settings))
+        let limits = ShardLimits(settings, loopCount: shared.loopCount)
+        for shard in shards { await shard.run { $0.limits = limits } }
     }
 
     package var boundAddresses: [String] { state.withLock { $0.boundAddresses } }
@@ -90,14 +103,14 @@ package final class Relay: Sendable {
             for shard in shards {
                 let opened: (descriptor: Int32, port: UInt16)
                 do throws(ListenFailure) {
-                    opened = try Listening.open(host: host.description, port: bound)
+                    opened = try Listening.open(host: host, port: bound)
                 } catch {
                     throw .cannotListen(address: address.description, reason: error.reason, isInUse: error.isInUse)
                 }
                 bound = opened.port
                 await shard.run { $0.listen(opened.descriptor, isShared: false) }
             }
-            let text = "http://\(host.inURL):\(bound)"
+            let text = host.contains(":") ? "http://[\(host)]:\(bound)" : "http://\(host):\(bound)"
             state.withLock { $0.boundAddresses.append(text) }
         case .unix(let path):
             let descriptor: Int32

@@ -15,7 +15,7 @@ extension Shard {
             return refuse(connection, status: 429, .connectionsPerAddress, "Too many connections from this address.")
         }
         let offered = connection.header("sec-websocket-protocol") ?? ""
-        let speaksOurs = offered.split(separator: ",").contains { $0.trimmingBlanks == Self.subprotocol }
+        let speaksOurs = offered.split(whereSeparator: { $0 == "," || $0 == " " }).contains { $0 == Self.subprotocol }
         let session = Session(serial: takeSerial(), dialect: .native, address: address, openedMs: nowMs, engine: nil)
         if let header = connection.header("authorization"), let blank = header.firstIndex(of: " "),
             header[..<blank].lowercased() == "bearer"

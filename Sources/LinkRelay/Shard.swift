@@ -9,7 +9,8 @@ final class Shard {
     let index: Int
     let loop: EventLoop
     let shared: SharedParts
-    let limits: ShardLimits
+    /// Replaced on reload; sessions take the new ones with their next event.
+    var limits: ShardLimits
     var counters = ShardCounters()
 
     var rooms: [RoomID: Room] = [:]

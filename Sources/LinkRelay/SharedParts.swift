@@ -6,45 +6,48 @@
 import LinkProtocol
 
 final class SharedParts: Sendable {
-    let settings: Settings
     let loopCount: Int
     let keys: KeyService
-    let origins: OriginPolicy
     let log: Log
     let wallClock: @Sendable () -> WallTime
     let directory = EngineDirectory()
     let addresses: AddressCensus
-    private let late = Locked(Late())
+    private let late = Locked<[ShardActor]>([])
+    private let changeable: Locked<Changeable>
     private let draining = Locked(false)
 
-    private struct Late: Sendable {
-        var shards: [ShardActor] = []
+    /// What SIGHUP may replace; read once a request, never per frame.
+    private struct Changeable: Sendable {
+        var settings: Settings
+        var origins: OriginPolicy
         var api: RestAPI?
     }
 
     init(
-        settings: Settings, loopCount: Int, keys: KeyService, origins: OriginPolicy, log: Log,
-        wallClock: @escaping @Sendable () -> WallTime
+        settings: Settings, loopCount: Int, keys: KeyService, log: Log, wallClock: @escaping @Sendable () -> WallTime
     ) {
-        self.settings = settings
         self.loopCount = loopCount
         self.keys = keys
-        self.origins = origins
         self.log = log
         self.wallClock = wallClock
+        changeable = Locked(Changeable(settings: settings, origins: settings.originPolicy))
         addresses = AddressCensus(limit: settings.connectionsPerAddress)
     }
 
     /// Called once, before the first listener opens.
     func complete(shards: [ShardActor], api: RestAPI) {
-        late.withLock {
-            $0.shards = shards
-            $0.api = api
-        }
+        late.withLock { $0 = shards }
+        changeable.withLock { $0.api = api }
     }
 
-    var shards: [ShardActor] { late.withLock { $0.shards } }
-    var api: RestAPI? { late.withLock { $0.api } }
+    func replace(settings: Settings, api: RestAPI) {
+        changeable.withLock { $0 = Changeable(settings: settings, origins: settings.originPolicy, api: api) }
+    }
+
+    var shards: [ShardActor] { late.withLock { $0 } }
+    var settings: Settings { changeable.withLock { $0.settings } }
+    var origins: OriginPolicy { changeable.withLock { $0.origins } }
+    var api: RestAPI? { changeable.withLock { $0.api } }
 
     var isDraining: Bool { draining.withLock { $0 } }
     func startDraining() { draining.withLock { $0 = true } }
@@ -99,4 +102,8 @@ extension PeerAddress {
         case .v6: bytes.count == 16 && bytes.dropLast().allSatisfy { $0 == 0 } && bytes.last == 1
         }
     }
+}
+
+extension Settings {
+    var originPolicy: OriginPolicy { OriginPolicy(allowed: origins, hosts: acceptedHosts) }
 }

@@ -46,7 +46,7 @@ actor ReadinessProbe {
         if let last, monotonic() &- last.at < Self.lifeMilliseconds { return last.fault }
         let store = store
         let task = Task { () -> StoreError.Kind? in
-            do { try await store.probe() } catch { return error.kind }
+            do throws(StoreError) { try await store.probe() } catch { return error.kind }
             return nil
         }
         running = (monotonic(), task)

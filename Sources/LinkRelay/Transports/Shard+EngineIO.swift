@@ -187,8 +187,8 @@ extension Shard {
         } else if session.connection == connection {
             session.connection = nil
             forgetEngine(session, engine)
-            // A Socket.IO client that means to leave says so with a packet; a bare close frame may be a proxy's.
-            end(session, reason: ending.name, isClean: false)
+            // The deployed python client means to say DISCONNECT when it leaves, but drops it: its close frame is all that arrives.
+            end(session, reason: ending.name, isClean: ending.isClean)
         }
     }
 
