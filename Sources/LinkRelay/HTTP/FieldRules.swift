@@ -45,7 +45,7 @@ enum FieldRules {
         case .string(let text):
             let name = trimmed(text)
             if name.isEmpty { return nil }
-            guard isPlain(name, count: nameCount) else { throw RestFailure(.invalidName) }
+            guard isPlain(name, count: nameCount), name.utf8.count <= KeyService.nameBytes else { throw RestFailure(.invalidName) }
             return name
         default: throw RestFailure(.invalidName)
         }
@@ -79,8 +79,8 @@ enum FieldRules {
         return String(scalars[first...last])
     }
 
-    /// At most `count` characters of at most four bytes each on average, without controls, line separators or marks that
-    /// turn the direction of what follows.
+    /// At most `count` characters of at most four bytes each on average (a character may hold any number of combining
+    /// marks), without controls, line separators or marks that turn the direction of what follows.
     private static func isPlain(_ text: String, count: Int) -> Bool {
         guard text.utf8.count <= 4 * count, text.count <= count else { return false }
         return text.unicodeScalars.allSatisfy { scalar in

@@ -46,8 +46,10 @@ actor ReadinessProbe {
         if let last, monotonic() &- last.at < Self.lifeMilliseconds { return last.fault }
         let store = store
         let task = Task { () -> StoreError.Kind? in
-            do throws(StoreError) { try await store.probe() } catch { return error.kind }
-            return nil
+            do throws(StoreError) {
+                try await store.probe()
+                return nil
+            } catch { return error.kind }
         }
         running = (monotonic(), task)
         let fault = await task.value

@@ -69,7 +69,8 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         case .unsupportedMediaType: "The body must be sent as application/json."
         case .badJSON: "The body must be a JSON object."
         case .invalidID: "The id must be a positive whole number."
-        case .invalidName: "The name must be text of 1 to 100 characters without control characters."
+        case .invalidName:
+            "The name must be text of 1 to 100 characters (\(KeyService.nameBytes) bytes of UTF-8) without control characters."
         case .invalidInstallID: "The installId must be text of 1 to 200 characters without control characters."
         case .invalidLegacyKey: "The legacyKey must be a pairing code or a link key."
         case .invalidCredential: "Send either a ticket or a token."
