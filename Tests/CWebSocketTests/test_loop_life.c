@@ -249,7 +249,7 @@ TEST(loop_move_under_traffic)
 }
 
 /* Queued output that the peer has not taken goes along. */
-TEST(loop_move_with_a_full_queue)
+static void move_with_a_full_queue(const char *order)
 {
     fixture f;
     fixture_init(&f);
@@ -259,23 +259,29 @@ TEST(loop_move_with_a_full_queue)
     CHECK(fixture_start(&f));
     const int fd = client_connect_narrow(&f);
     CHECK(client_upgrade(fd));
-    CHECK(client_send_frame(fd, FIN_TEXT, "!fill", 5) && fixture_wait(&f, &f.full_count, 1));
+    CHECK(client_send_frame(fd, FIN_TEXT, order, strlen(order)) && fixture_wait(&f, &f.full_count, 1));
     CHECK(client_send_frame(fd, FIN_TEXT, "!move", 5) && client_send_frame(fd, FIN_TEXT, "after", 5));
     CHECK(fixture_wait(&f, &f.adopted_count, 1));
+    const cws_loop_stats a = fixture_stats(&f.sides[0]);
+    cws_loop_stats b = fixture_stats(&f.sides[1]);
+    CHECK(a.queued_bytes == 0 && a.open_count == 0 && b.queued_bytes > 1u << 20);
     unsigned blocks = 0;
     client_message m;
     while (client_frame_read(fd, &m) && m.first_byte == FIN_BINARY) {
-        blocks += m.n == 1024;
+        blocks += m.n == 1024 && m.bytes[0] == m.bytes[1023];
         free(m.bytes);
     }
-    CHECK(m.n == 5 || m.bytes == NULL);
+    CHECK(m.bytes != NULL && m.first_byte == FIN_TEXT && m.n == 5);
     free(m.bytes);
     CHECK(blocks == (4u << 20) / 1028);
-    const cws_loop_stats a = fixture_stats(&f.sides[0]), b = fixture_stats(&f.sides[1]);
-    CHECK(a.queued_bytes == 0 && b.queued_bytes == 0 && b.open_count == 1);
+    b = fixture_stats(&f.sides[1]);
+    CHECK(b.queued_bytes == 0 && b.open_count == 1);
     close(fd);
     fixture_stop(&f);
 }
+
+TEST(loop_move_with_a_full_queue) { move_with_a_full_queue("!fill"); }
+TEST(loop_move_with_shared_messages) { move_with_a_full_queue("!share"); }
 
 TEST(loop_move_of_a_request)
 {

@@ -11,7 +11,8 @@
 
 typedef enum framing { FRAMING_LENGTH, FRAMING_CHUNKED, FRAMING_CLOSE, FRAMING_NONE } framing;
 
-static const char *status_phrase(unsigned status) {
+static const char *status_phrase(unsigned status)
+{
     switch (status) {
     case 200: return "OK";
     case 201: return "Created";
@@ -53,13 +54,15 @@ static const char *status_phrase(unsigned status) {
 }
 
 /* RFC 9110 5.6.7, formatted once a second. */
-static const char *date(cws_loop *l) {
+static const char *date(cws_loop *l)
+{
     static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     const time_t now = time(NULL);
     if ((int64_t)now != l->date_s) {
         struct tm t;
-        if (!gmtime_r(&now, &t)) t = (struct tm){.tm_mday = 1, .tm_year = 70, .tm_wday = 4};
+        if (!gmtime_r(&now, &t))
+            t = (struct tm){.tm_mday = 1, .tm_year = 70, .tm_wday = 4};
         (void)snprintf(l->date, sizeof l->date, "%s, %02u %s %04u %02u:%02u:%02u GMT", days[(unsigned)t.tm_wday % 7],
                        (unsigned)t.tm_mday % 100, months[(unsigned)t.tm_mon % 12], ((unsigned)t.tm_year + 1900) % 10000,
                        (unsigned)t.tm_hour % 100, (unsigned)t.tm_min % 100, (unsigned)t.tm_sec % 100);
@@ -76,16 +79,21 @@ typedef struct response {
     bool is_head, closes, says_keep_alive;
 } response;
 
-static size_t append(uint8_t *out, size_t at, cws_slice s) {
-    if (s.n) memcpy(out + at, s.p, s.n);
+static size_t append(uint8_t *out, size_t at, cws_slice s)
+{
+    if (s.n)
+        memcpy(out + at, s.p, s.n);
     return at + s.n;
 }
 
-static cws_status queue_response(cws_conn *c, const response *r) {
+static cws_status queue_response(cws_conn *c, const response *r)
+{
     const size_t body_n = r->is_head ? 0 : r->body.n;
-    if (r->headers.n > SIZE_MAX / 4 || body_n > SIZE_MAX / 4) return CWS_BAD_ARGUMENT;
+    if (r->headers.n > SIZE_MAX / 4 || body_n > SIZE_MAX / 4)
+        return CWS_BAD_ARGUMENT;
     cws_message *m = cws_message_raw(c->loop, HEAD_ROOM + r->headers.n + body_n);
-    if (!m) return CWS_NO_MEMORY;
+    if (!m)
+        return CWS_NO_MEMORY;
     uint8_t *out = cws_message_bytes(m);
     size_t n = (size_t)snprintf((char *)out, HEAD_ROOM, "HTTP/1.1 %u %s\r\nDate: %s\r\n", r->status, status_phrase(r->status),
                                 date(c->loop));
@@ -97,29 +105,37 @@ static cws_status queue_response(cws_conn *c, const response *r) {
                      : snprintf(tail, sizeof tail, "%s%s\r\n", r->framing == FRAMING_CHUNKED ? "Transfer-Encoding: chunked\r\n" : "",
                                 connection);
     n = append(out, n, (cws_slice){.p = (const uint8_t *)tail, .n = (size_t)tail_n});
-    if (body_n) n = append(out, n, r->body);
+    if (body_n)
+        n = append(out, n, r->body);
     m->payload_n = n;
     return cws_outq_push_take(c, m);
 }
 
-static bool is_head_request(const cws_http *h) {
+static bool is_head_request(const cws_http *h)
+{
     return h && h->phase != CWS_HTTP_HEAD && h->head.method_n == 4 && memcmp(h->bytes.p + h->head.method, "HEAD", 4) == 0;
 }
 
-static bool ends_in_line_break(cws_slice s) {
+static bool ends_in_line_break(cws_slice s)
+{
     return s.n == 0 || (s.n >= 2 && s.p[s.n - 2] == '\r' && s.p[s.n - 1] == '\n');
 }
 
-static cws_status check(const cws_conn *c, uint16_t status, cws_slice headers) {
+static cws_status check(const cws_conn *c, uint16_t status, cws_slice headers)
+{
     CWS_ON_LOOP(c->loop);
-    if (c->state != CWS_S_HTTP || !c->http || c->http->phase != CWS_HTTP_PENDING) return CWS_WRONG_STATE;
-    if (status < 200 || status > 599 || !ends_in_line_break(headers)) return CWS_BAD_ARGUMENT;
+    if (c->state != CWS_S_HTTP || !c->http || c->http->phase != CWS_HTTP_PENDING)
+        return CWS_WRONG_STATE;
+    if (status < 200 || status > 599 || !ends_in_line_break(headers))
+        return CWS_BAD_ARGUMENT;
     return CWS_OK;
 }
 
-cws_status cws_respond(cws_conn *c, uint16_t status, cws_slice headers, cws_slice body, cws_respond_flags flags) {
+cws_status cws_respond(cws_conn *c, uint16_t status, cws_slice headers, cws_slice body, cws_respond_flags flags)
+{
     cws_status s = check(c, status, headers);
-    if (s != CWS_OK) return s;
+    if (s != CWS_OK)
+        return s;
     cws_http *h = c->http;
     const bool has_no_body = status == 204 || status == 304; /* RFC 9110 8.6: neither body nor length */
     response r = {
@@ -132,7 +148,8 @@ cws_status cws_respond(cws_conn *c, uint16_t status, cws_slice headers, cws_slic
     };
     r.says_keep_alive = !r.closes && h->head.minor_version == 0;
     s = queue_response(c, &r);
-    if (s != CWS_OK) return s;
+    if (s != CWS_OK)
+        return s;
     h->closes_after = r.closes;
     cws_http_finish(c);
     return CWS_OK;
@@ -140,9 +157,11 @@ cws_status cws_respond(cws_conn *c, uint16_t status, cws_slice headers, cws_slic
 
 /* ---- streamed */
 
-cws_status cws_respond_begin(cws_conn *c, uint16_t status, cws_slice headers) {
+cws_status cws_respond_begin(cws_conn *c, uint16_t status, cws_slice headers)
+{
     cws_status s = check(c, status, headers);
-    if (s != CWS_OK) return s;
+    if (s != CWS_OK)
+        return s;
     cws_http *h = c->http;
     const bool is_chunked = h->head.minor_version >= 1;
     response r = {
@@ -153,31 +172,38 @@ cws_status cws_respond_begin(cws_conn *c, uint16_t status, cws_slice headers) {
         .closes = !is_chunked || !h->head.keep_alive || c->loop->is_ending,
     };
     s = queue_response(c, &r);
-    if (s != CWS_OK) return s;
+    if (s != CWS_OK)
+        return s;
     h->closes_after = r.closes;
     h->is_chunked_out = is_chunked;
     h->phase = CWS_HTTP_STREAMING;
     return CWS_OK;
 }
 
-static bool is_streaming(const cws_conn *c) {
+static bool is_streaming(const cws_conn *c)
+{
     CWS_ON_LOOP(c->loop);
     return c->state == CWS_S_HTTP && c->http && c->http->phase == CWS_HTTP_STREAMING;
 }
 
-cws_status cws_respond_chunk(cws_conn *c, cws_slice bytes) {
-    if (!is_streaming(c)) return CWS_WRONG_STATE;
-    if (bytes.n == 0 || is_head_request(c->http)) return CWS_OK;
+cws_status cws_respond_chunk(cws_conn *c, cws_slice bytes)
+{
+    if (!is_streaming(c))
+        return CWS_WRONG_STATE;
+    if (bytes.n == 0 || is_head_request(c->http))
+        return CWS_OK;
     const size_t queued = cws_queued_bytes(c);
     if (bytes.n > c->queue_ceiling_bytes || queued > c->queue_ceiling_bytes - bytes.n) {
-        if (queued > 0) c->is_over_mark = true;
+        if (queued > 0)
+            c->is_over_mark = true;
         return CWS_QUEUE_FULL;
     }
     char size_line[24];
     const int size_n = c->http->is_chunked_out ? snprintf(size_line, sizeof size_line, "%zx\r\n", bytes.n) : 0;
     const cws_slice end = {.p = (const uint8_t *)"\r\n", .n = c->http->is_chunked_out ? 2 : 0};
     cws_message *m = cws_message_raw(c->loop, (size_t)size_n + bytes.n + end.n);
-    if (!m) return CWS_NO_MEMORY;
+    if (!m)
+        return CWS_NO_MEMORY;
     uint8_t *out = cws_message_bytes(m);
     size_t n = append(out, 0, (cws_slice){.p = (const uint8_t *)size_line, .n = (size_t)size_n});
     n = append(out, n, bytes);
@@ -185,14 +211,18 @@ cws_status cws_respond_chunk(cws_conn *c, cws_slice bytes) {
     return cws_outq_push_take(c, m);
 }
 
-cws_status cws_respond_end(cws_conn *c) {
-    if (!is_streaming(c)) return CWS_WRONG_STATE;
+cws_status cws_respond_end(cws_conn *c)
+{
+    if (!is_streaming(c))
+        return CWS_WRONG_STATE;
     if (c->http->is_chunked_out && !is_head_request(c->http)) {
         cws_message *m = cws_message_raw(c->loop, 5);
-        if (!m) return CWS_NO_MEMORY;
+        if (!m)
+            return CWS_NO_MEMORY;
         memcpy(cws_message_bytes(m), "0\r\n\r\n", 5);
         cws_status s = cws_outq_push_take(c, m);
-        if (s != CWS_OK) return s;
+        if (s != CWS_OK)
+            return s;
     }
     cws_http_finish(c);
     return CWS_OK;
@@ -200,15 +230,18 @@ cws_status cws_respond_end(cws_conn *c) {
 
 /* ---- our own answers */
 
-void cws_http_continue(cws_conn *c) {
+void cws_http_continue(cws_conn *c)
+{
     static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
     cws_message *m = cws_message_raw(c->loop, sizeof line - 1);
-    if (!m) return; /* RFC 9110 10.1.1: a client does not wait for it for ever */
+    if (!m)
+        return; /* RFC 9110 10.1.1: a client does not wait for it for ever */
     memcpy(cws_message_bytes(m), line, sizeof line - 1);
     (void)cws_outq_push_take(c, m);
 }
 
-static const char *sentence(cws_reason reason, uint16_t status) {
+static const char *sentence(cws_reason reason, uint16_t status)
+{
     switch (reason) {
     case CWS_R_HTTP_AMBIGUOUS_FRAMING: return "The length of the request's body is ambiguous";
     case CWS_R_HTTP_BAD_HOST: return "The Host header is missing, repeated or malformed";
@@ -229,7 +262,8 @@ static const char *sentence(cws_reason reason, uint16_t status) {
     }
 }
 
-static const char *extra_headers(uint16_t status) {
+static const char *extra_headers(uint16_t status)
+{
     switch (status) {
     case 405: return "Content-Type: application/json\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
     case 426: return "Content-Type: application/json\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
@@ -238,7 +272,8 @@ static const char *extra_headers(uint16_t status) {
     }
 }
 
-void cws_http_refuse(cws_conn *c, cws_reason reason, uint16_t status) {
+void cws_http_refuse(cws_conn *c, cws_reason reason, uint16_t status)
+{
     char body[256];
     const int body_n =
         snprintf(body, sizeof body, "{\"error\": \"%s\", \"code\": \"%s\"}", sentence(reason, status), cws_reason_name(reason));
@@ -251,6 +286,8 @@ void cws_http_refuse(cws_conn *c, cws_reason reason, uint16_t status) {
         .is_head = is_head_request(c->http),
         .closes = true,
     };
-    if (queue_response(c, &r) == CWS_OK) cws_conn_drain(c, reason, true);
-    else cws_conn_kill(c, reason);
+    if (queue_response(c, &r) == CWS_OK)
+        cws_conn_drain(c, reason, true);
+    else
+        cws_conn_kill(c, reason);
 }

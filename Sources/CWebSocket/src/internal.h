@@ -148,7 +148,7 @@ typedef struct cws_http {
     uint64_t body_size;      /* so far, decoded */
     uint64_t body_ceiling;
     uint8_t phase;
-    bool may_skip, is_skipping, is_in_on_head;
+    bool may_skip, is_skipping;
     bool is_chunked_out, closes_after;
     http1_header headers[];
 } cws_http;
@@ -260,6 +260,10 @@ bool cws_http_wants_input(const cws_conn *c);
 bool cws_http_is_answerable(const cws_conn *c);
 size_t cws_http_buffered(const cws_http *h);
 void cws_http_free(cws_http *h);
+/* Takes the request from c, if any; its bytes live on until no handler can be looking at them. */
+void cws_http_retire(cws_conn *c);
+/* Only where no handler is on the stack. */
+void cws_http_free_dead(cws_loop *l);
 /* The request is over: back to waiting for the next one, or on to the end of the connection. */
 void cws_http_finish(cws_conn *c);
 /* http1_respond.c */

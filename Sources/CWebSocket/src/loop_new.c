@@ -11,7 +11,8 @@
 
 #define ID_COUNTER_BITS 47
 
-cws_limits cws_limits_default(void) {
+cws_limits cws_limits_default(void)
+{
     return (cws_limits){
         .head_bytes = 16384,
         .header_count = 100,
@@ -32,18 +33,22 @@ cws_limits cws_limits_default(void) {
     };
 }
 
-static bool open_descriptors(cws_loop *l) {
+static bool open_descriptors(cws_loop *l)
+{
     l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     l->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     l->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (l->epoll_fd < 0 || l->wake_fd < 0 || l->spare_fd < 0) return false;
+    if (l->epoll_fd < 0 || l->wake_fd < 0 || l->spare_fd < 0)
+        return false;
     struct epoll_event e = {.events = EPOLLIN, .data.u64 = CWS_DATA_WAKE};
     return epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->wake_fd, &e) == 0;
 }
 
-cws_loop *cws_loop_new(const cws_limits *limits, const cws_handlers *handlers, void *ctx, uint16_t index) {
+cws_loop *cws_loop_new(const cws_limits *limits, const cws_handlers *handlers, void *ctx, uint16_t index)
+{
     cws_loop *l = calloc(1, sizeof *l);
-    if (!l) return NULL;
+    if (!l)
+        return NULL;
     l->on = *handlers;
     l->ctx = ctx;
     l->index = index;
@@ -64,12 +69,15 @@ cws_loop *cws_loop_new(const cws_limits *limits, const cws_handlers *handlers, v
     return l;
 }
 
-static void close_descriptor(int fd) {
-    if (fd >= 0) close(fd);
+static void close_descriptor(int fd)
+{
+    if (fd >= 0)
+        close(fd);
 }
 
 /* Only when the loop never ran: cws_loop_run leaves an empty mailbox behind. */
-static void free_mail(cws_loop *l) {
+static void free_mail(cws_loop *l)
+{
     while (l->mail_first) {
         cws_mail *m = l->mail_first;
         l->mail_first = m->next;
@@ -85,7 +93,8 @@ static void free_mail(cws_loop *l) {
     }
 }
 
-void cws_loop_free(cws_loop *l) {
+void cws_loop_free(cws_loop *l)
+{
     assert(!l->is_running);
     free_mail(l);
     cws_listener_close_all(l);

@@ -12,49 +12,63 @@ typedef struct post {
     void *arg;
 } post;
 
-static void wake(cws_loop *l) {
+static void wake(cws_loop *l)
+{
     const uint64_t one = 1;
     ssize_t n;
-    do n = write(l->wake_fd, &one, sizeof one);
-    while (n < 0 && errno == EINTR); /* EAGAIN: the counter is full, so it is awake */
+    do
+        n = write(l->wake_fd, &one, sizeof one);
+    while (n < 0 && errno == EINTR)
+        ; /* EAGAIN: the counter is full, so it is awake */
 }
 
-bool cws_loop_mail(cws_loop *l, cws_mail *m) {
+bool cws_loop_mail(cws_loop *l, cws_mail *m)
+{
     m->next = NULL;
     pthread_mutex_lock(&l->lock);
     const bool is_open = !l->is_mailbox_closed;
     const bool is_first = l->mail_first == NULL;
     if (is_open) {
-        if (is_first) l->mail_first = m;
-        else l->mail_last->next = m;
+        if (is_first)
+            l->mail_first = m;
+        else
+            l->mail_last->next = m;
         l->mail_last = m;
-        if (is_first) wake(l); /* under the lock: a loop that ends may be freed as soon as the lock is free */
+        if (is_first)
+            wake(l); /* under the lock: a loop that ends may be freed as soon as the lock is free */
     }
     pthread_mutex_unlock(&l->lock);
     return is_open;
 }
 
-bool cws_loop_post(cws_loop *l, void (*fn)(void *arg), void *arg) {
+bool cws_loop_post(cws_loop *l, void (*fn)(void *arg), void *arg)
+{
     post *p = malloc(sizeof *p);
-    if (!p) return false;
+    if (!p)
+        return false;
     *p = (post){.mail.fn = fn, .arg = arg};
-    if (cws_loop_mail(l, &p->mail)) return true;
+    if (cws_loop_mail(l, &p->mail))
+        return true;
     free(p);
     return false;
 }
 
-void cws_loop_stop(cws_loop *l) {
+void cws_loop_stop(cws_loop *l)
+{
     pthread_mutex_lock(&l->lock);
     l->is_stop_asked = true;
     wake(l);
     pthread_mutex_unlock(&l->lock);
 }
 
-void cws_loop_run_mail(cws_loop *l) {
+void cws_loop_run_mail(cws_loop *l)
+{
     uint64_t count;
     ssize_t n;
-    do n = read(l->wake_fd, &count, sizeof count);
-    while (n < 0 && errno == EINTR);
+    do
+        n = read(l->wake_fd, &count, sizeof count);
+    while (n < 0 && errno == EINTR)
+        ;
     pthread_mutex_lock(&l->lock);
     cws_mail *m = l->mail_first;
     l->mail_first = l->mail_last = NULL;
@@ -72,5 +86,6 @@ void cws_loop_run_mail(cws_loop *l) {
         }
         m = next;
     }
-    if (is_stop_asked) l->is_ending = true;
+    if (is_stop_asked)
+        l->is_ending = true;
 }

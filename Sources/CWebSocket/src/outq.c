@@ -11,20 +11,23 @@
 #define IOV_COUNT 64
 #define WRITES_PER_TURN 8 /* fairness: a fast reader may not hold the loop */
 
-static cws_outq *take_queue(cws_loop *l) {
+static cws_outq *take_queue(cws_loop *l)
+{
     cws_outq *q = l->free_queues;
     if (q) {
         l->free_queues = q->next_free;
         l->free_queue_count--;
     } else {
         q = malloc(sizeof *q + SMALLEST_CAPACITY * sizeof q->slots[0]);
-        if (!q) return NULL;
+        if (!q)
+            return NULL;
     }
     *q = (cws_outq){.capacity = SMALLEST_CAPACITY};
     return q;
 }
 
-static void give_queue_back(cws_conn *c) {
+static void give_queue_back(cws_conn *c)
+{
     cws_loop *l = c->loop;
     cws_outq *q = c->q;
     c->q = NULL;
@@ -37,20 +40,26 @@ static void give_queue_back(cws_conn *c) {
     l->free_queue_count++;
 }
 
-static bool grow(cws_conn *c) {
+static bool grow(cws_conn *c)
+{
     cws_outq *q = c->q;
-    if (q->capacity > UINT32_MAX / 2) return false;
+    if (q->capacity > UINT32_MAX / 2)
+        return false;
     cws_outq *next = malloc(sizeof *next + (size_t)q->capacity * 2 * sizeof next->slots[0]);
-    if (!next) return false;
+    if (!next)
+        return false;
     *next = (cws_outq){.bytes = q->bytes, .sent = q->sent, .count = q->count, .capacity = q->capacity * 2};
-    for (uint32_t i = 0; i < q->count; i++) next->slots[i] = q->slots[(q->head + i) & (q->capacity - 1)];
+    for (uint32_t i = 0; i < q->count; i++)
+        next->slots[i] = q->slots[(q->head + i) & (q->capacity - 1)];
     give_queue_back(c);
     c->q = next;
     return true;
 }
 
-cws_status cws_outq_push_take(cws_conn *c, cws_message *m) {
-    if (!c->q) c->q = take_queue(c->loop);
+cws_status cws_outq_push_take(cws_conn *c, cws_message *m)
+{
+    if (!c->q)
+        c->q = take_queue(c->loop);
     if (!c->q || (c->q->count == c->q->capacity && !grow(c))) {
         cws_message_release(m);
         return CWS_NO_MEMORY;
@@ -60,24 +69,30 @@ cws_status cws_outq_push_take(cws_conn *c, cws_message *m) {
     q->count++;
     q->bytes += cws_message_wire_n(m);
     c->loop->stats.queued_bytes += cws_message_wire_n(m);
-    if (m->kind == CWS_KIND_PONG) c->pong_count++;
-    if (q->bytes > c->queue_ceiling_bytes / 4) c->is_over_mark = true;
+    if (m->kind == CWS_KIND_PONG)
+        c->pong_count++;
+    if (q->bytes > c->queue_ceiling_bytes / 4)
+        c->is_over_mark = true;
     cws_conn_work(c, CWS_WORK_FLUSH);
     return CWS_OK;
 }
 
-static void drop_first(cws_conn *c, bool was_sent) {
+static void drop_first(cws_conn *c, bool was_sent)
+{
     cws_outq *q = c->q;
     cws_message *m = q->slots[q->head];
     q->head = (q->head + 1) & (q->capacity - 1);
     q->count--;
     q->sent = 0;
-    if (m->kind == CWS_KIND_PONG) c->pong_count--;
-    if (m->kind == CWS_KIND_DATA && was_sent) c->loop->stats.messages_out_count++;
+    if (m->kind == CWS_KIND_PONG)
+        c->pong_count--;
+    if (m->kind == CWS_KIND_DATA && was_sent)
+        c->loop->stats.messages_out_count++;
     cws_message_release(m);
 }
 
-static void advance(cws_conn *c, size_t n) {
+static void advance(cws_conn *c, size_t n)
+{
     cws_outq *q = c->q;
     q->bytes -= n;
     c->loop->stats.queued_bytes -= n;
@@ -91,10 +106,12 @@ static void advance(cws_conn *c, size_t n) {
         n -= left;
         drop_first(c, true);
     }
-    if (q->count == 0) give_queue_back(c);
+    if (q->count == 0)
+        give_queue_back(c);
 }
 
-static int gather(const cws_outq *q, struct iovec *v, size_t *total) {
+static int gather(const cws_outq *q, struct iovec *v, size_t *total)
+{
     int n = 0;
     *total = 0;
     for (uint32_t i = 0; i < q->count && n < IOV_COUNT; i++) {
@@ -108,7 +125,8 @@ static int gather(const cws_outq *q, struct iovec *v, size_t *total) {
     return n;
 }
 
-bool cws_outq_flush(cws_conn *c) {
+bool cws_outq_flush(cws_conn *c)
+{
     bool is_full = false;
     for (int round = 0; c->q && !is_full && round < WRITES_PER_TURN; round++) {
         struct iovec v[IOV_COUNT];
@@ -125,7 +143,8 @@ bool cws_outq_flush(cws_conn *c) {
         }
         is_full = n < 0 || (size_t)n < total;
     }
-    if (!is_full && c->q) cws_conn_work(c, CWS_WORK_FLUSH);
+    if (!is_full && c->q)
+        cws_conn_work(c, CWS_WORK_FLUSH);
     if (is_full && !c->is_blocked) {
         c->write_at = c->loop->now_ms;
         cws_wheel_arm(c->loop, c, c->write_at + c->loop->limits.write_timeout_ms);
@@ -134,14 +153,18 @@ bool cws_outq_flush(cws_conn *c) {
     return true;
 }
 
-void cws_outq_clear(cws_conn *c) {
-    if (!c->q) return;
+void cws_outq_clear(cws_conn *c)
+{
+    if (!c->q)
+        return;
     c->loop->stats.queued_bytes -= c->q->bytes;
-    while (c->q->count > 0) drop_first(c, false);
+    while (c->q->count > 0)
+        drop_first(c, false);
     give_queue_back(c);
 }
 
-bool cws_outq_orphan(cws_conn *c) {
+bool cws_outq_orphan(cws_conn *c)
+{
     cws_outq *q = c->q;
     for (uint32_t i = 0; q && i < q->count; i++) {
         cws_message **slot = &q->slots[(q->head + i) & (q->capacity - 1)];
@@ -158,7 +181,8 @@ bool cws_outq_orphan(cws_conn *c) {
     return true;
 }
 
-void cws_outq_free_list(cws_loop *l) {
+void cws_outq_free_list(cws_loop *l)
+{
     while (l->free_queues) {
         cws_outq *q = l->free_queues;
         l->free_queues = q->next_free;

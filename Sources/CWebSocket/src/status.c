@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "internal.h"
 
-const char *cws_status_text(cws_status s) {
+const char *cws_status_text(cws_status s)
+{
     switch (s) {
     case CWS_OK: return "ok";
     case CWS_NO_MEMORY: return "out of memory";
@@ -55,6 +56,7 @@ static const char *const reason_names[CWS_R_COUNT] = {
     [CWS_R_PROXY_HEADER] = "proxy_header",
 };
 
-const char *cws_reason_name(cws_reason r) {
+const char *cws_reason_name(cws_reason r)
+{
     return (unsigned)r < CWS_R_COUNT ? reason_names[r] : "unknown";
 }

@@ -7,27 +7,36 @@
 
 #include "internal.h"
 
-static ssize_t outcome(ssize_t n) {
-    if (n >= 0) return n;
+static ssize_t outcome(ssize_t n)
+{
+    if (n >= 0)
+        return n;
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? CWS_IO_AGAIN : CWS_IO_ERROR;
 }
 
-static ssize_t plain_read(cws_conn *c, uint8_t *p, size_t n) {
+static ssize_t plain_read(cws_conn *c, uint8_t *p, size_t n)
+{
     ssize_t got;
-    do got = recv(c->fd, p, n, 0);
-    while (got < 0 && errno == EINTR);
+    do
+        got = recv(c->fd, p, n, 0);
+    while (got < 0 && errno == EINTR)
+        ;
     return outcome(got);
 }
 
-static ssize_t plain_writev(cws_conn *c, const struct iovec *v, int count) {
+static ssize_t plain_writev(cws_conn *c, const struct iovec *v, int count)
+{
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)v, .msg_iovlen = (size_t)count};
     ssize_t put;
-    do put = sendmsg(c->fd, &message, MSG_NOSIGNAL);
-    while (put < 0 && errno == EINTR);
+    do
+        put = sendmsg(c->fd, &message, MSG_NOSIGNAL);
+    while (put < 0 && errno == EINTR)
+        ;
     return outcome(put);
 }
 
-static bool plain_has_unread(cws_conn *c) {
+static bool plain_has_unread(cws_conn *c)
+{
     int n = 0;
     return ioctl(c->fd, FIONREAD, &n) == 0 && n > 0;
 }

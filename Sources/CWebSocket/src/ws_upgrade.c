@@ -9,18 +9,26 @@
 static bool is_text(cws_slice s, const char *text) { return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0; }
 
 /* 0 when the request is a valid opening handshake, else the status to refuse it with. */
-static uint16_t refusal(const cws_conn *c, cws_slice key) {
+static uint16_t refusal(const cws_conn *c, cws_slice key)
+{
     const http1_head *head = &c->http->head;
-    if (!head->wants_websocket) return 426;
-    if (cws_request_header_count(c, "sec-websocket-version") != 1) return 426;
-    if (!is_text(cws_request_header(c, "sec-websocket-version"), "13")) return 426;
-    if (!is_text(cws_request_method(c), "GET") || head->minor_version < 1) return 400;
-    if (head->is_chunked || (head->has_length && head->length > 0)) return 400;
-    if (cws_request_header_count(c, "sec-websocket-key") != 1 || !ws_key_valid(key)) return 400;
+    if (!head->wants_websocket)
+        return 426;
+    if (cws_request_header_count(c, "sec-websocket-version") != 1)
+        return 426;
+    if (!is_text(cws_request_header(c, "sec-websocket-version"), "13"))
+        return 426;
+    if (!is_text(cws_request_method(c), "GET") || head->minor_version < 1)
+        return 400;
+    if (head->is_chunked || (head->has_length && head->length > 0))
+        return 400;
+    if (cws_request_header_count(c, "sec-websocket-key") != 1 || !ws_key_valid(key))
+        return 400;
     return 0;
 }
 
-static cws_message *switching_protocols(cws_loop *l, cws_slice key, const cws_upgrade_options *o) {
+static cws_message *switching_protocols(cws_loop *l, cws_slice key, const cws_upgrade_options *o)
+{
     static const char begin[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
     static const char protocol[] = "\r\nSec-WebSocket-Protocol: ";
     char accept[29];
@@ -35,22 +43,24 @@ static cws_message *switching_protocols(cws_loop *l, cws_slice key, const cws_up
         {.p = (const uint8_t *)"\r\n", .n = 2},
     };
     size_t n = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) n += parts[i].n;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        n += parts[i].n;
     cws_message *m = cws_message_raw(l, n);
-    if (!m) return NULL;
+    if (!m)
+        return NULL;
     uint8_t *out = cws_message_bytes(m);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        if (parts[i].n) memcpy(out, parts[i].p, parts[i].n);
+        if (parts[i].n)
+            memcpy(out, parts[i].p, parts[i].n);
         out += parts[i].n;
     }
     return m;
 }
 
-static void become_websocket(cws_conn *c, const cws_upgrade_options *o) {
+static void become_websocket(cws_conn *c, const cws_upgrade_options *o)
+{
     cws_loop *l = c->loop;
-    c->http->next_dead = l->dead_http;
-    l->dead_http = c->http;
-    c->http = NULL;
+    cws_http_retire(c);
     c->state = CWS_S_WS_OPEN;
     c->is_websocket = true;
     c->close_code = 1006;
@@ -61,12 +71,15 @@ static void become_websocket(cws_conn *c, const cws_upgrade_options *o) {
     c->queue_ceiling_count = o->queue_ceiling_count;
     l->stats.upgrades_count++;
     l->stats.websocket_count++;
-    if (l->current != c) cws_conn_work(c, CWS_WORK_INPUT);
+    if (l->current != c)
+        cws_conn_work(c, CWS_WORK_INPUT);
 }
 
-cws_status cws_upgrade(cws_conn *c, const cws_upgrade_options *options) {
+cws_status cws_upgrade(cws_conn *c, const cws_upgrade_options *options)
+{
     CWS_ON_LOOP(c->loop);
-    if (c->state != CWS_S_HTTP || !c->http || c->http->phase != CWS_HTTP_PENDING) return CWS_WRONG_STATE;
+    if (c->state != CWS_S_HTTP || !c->http || c->http->phase != CWS_HTTP_PENDING)
+        return CWS_WRONG_STATE;
     const cws_slice key = cws_request_header(c, "sec-websocket-key");
     const uint16_t status = refusal(c, key);
     if (status) {
@@ -74,8 +87,10 @@ cws_status cws_upgrade(cws_conn *c, const cws_upgrade_options *options) {
         return CWS_BAD_HANDSHAKE;
     }
     cws_message *m = switching_protocols(c->loop, key, options);
-    if (!m) return CWS_NO_MEMORY;
+    if (!m)
+        return CWS_NO_MEMORY;
     cws_status s = cws_outq_push_take(c, m);
-    if (s == CWS_OK) become_websocket(c, options);
+    if (s == CWS_OK)
+        become_websocket(c, options);
     return s;
 }
