@@ -26,7 +26,9 @@ function isOlder(next, known) {
 
 /** The list with `status` merged in. Base64 pictures are left out: the pictures have a place of their own. */
 export function merged(list, status) {
-  const { images, ...rest } = status;
+  const { images, ...all } = status;
+  // Reports may carry empty fields for what they do not know; they must not wipe out what is known.
+  const rest = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined));
   const at = list.findIndex((known) => known.id === status.id);
   if (at < 0) return [rest, ...list].slice(0, KEPT);
   if (isOlder(rest, list[at])) return list;
@@ -35,14 +37,13 @@ export function merged(list, status) {
   return next;
 }
 
-/** The extension's own list folded into ours: it knows what happened while this page was away. */
+/** The extension's own list folded into ours: it knows what happened while this page was away, which is older than what we saw. */
 export function mergedAll(list, reported) {
   const relevant = reported.filter((entry) => entry && typeof entry === "object" && isActivity(entry));
-  return relevant
-    .slice()
-    .sort((a, b) => timeText(a).localeCompare(timeText(b)))
-    .reduce(merged, list)
-    .sort((a, b) => timeText(b).localeCompare(timeText(a)));
+  const known = new Set(list.map((activity) => activity.id));
+  const older = relevant.filter((entry) => !known.has(entry.id)).sort((a, b) => timeText(b).localeCompare(timeText(a)));
+  const ours = relevant.filter((entry) => known.has(entry.id)).reduce(merged, list);
+  return [...ours, ...older.map(({ images, ...entry }) => entry)].slice(0, KEPT);
 }
 
 function timeText(activity) {
@@ -58,5 +59,5 @@ export function running(list) {
 export function titleOf(activity) {
   const resource = activity.resource ?? activity.resources?.[0];
   if (resource) return [resource.modelName || resource.name || resource.hash || "", resource.modelVersionName].filter(Boolean).join(" · ");
-  return activity.params?.prompt || activity.prompt || activity.id;
+  return activity.params?.prompt || activity.prompt || `#${activity.id.slice(0, 8)}`;
 }

@@ -68,7 +68,7 @@ export function instanceOf(raw) {
     origin: typeof raw.origin === "string" ? raw.origin : "",
     createdAt: timeOf(raw.createdAt),
     lastSeenAt: timeOf(raw.lastSeenAt),
-    expiresAt: timeOf(raw.expiresAt),
+    expiresAt: timeOf(raw.codeExpiresAt ?? raw.expiresAt),
     presence: { client: Number(presence.client) || 0, sd: Number(presence.sd) || 0 },
   };
 }
@@ -78,6 +78,7 @@ export const api = {
   signInWithTicket: (ticket) => json("POST", "/api/session", { ticket }),
   signInWithToken: (token) => json("POST", "/api/session", { token }),
   signOut: () => json("DELETE", "/api/session"),
+  signOutEverywhere: () => json("POST", "/api/session/everywhere", {}),
   async instances() {
     const list = await json("GET", "/api/link");
     return Array.isArray(list) ? list.map(instanceOf) : [];

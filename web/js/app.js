@@ -88,10 +88,10 @@ export class App {
     if (wanted && this.instance(wanted)) this.select(wanted, { isReplacing: true });
   }
 
-  async signOut() {
-    this.select(null);
+  /** Ends this browser's session, or with `isEverywhere` those of all browsers. */
+  async signOut({ isEverywhere = false } = {}) {
     try {
-      await api.signOut();
+      await (isEverywhere ? api.signOutEverywhere() : api.signOut());
     } catch (error) {
       if (error.status !== 401) {
         this.toast(error.message, "error");
@@ -105,6 +105,7 @@ export class App {
   #toSignedOut(text) {
     clearTimeout(this.#refresh);
     this.room.leave();
+    history.replaceState(null, "", location.pathname);
     this.store.set({ screen: "signed-out", session: null, instances: null, selectedId: null, signInError: text });
   }
 

@@ -8,7 +8,7 @@ import { historyDialog } from "./history.js";
 import { instanceView } from "./instance.js";
 import { instancesView } from "./instances.js";
 import { firstStepsView } from "./first-steps.js";
-import { brand, menu } from "./parts.js";
+import { brand, confirm, menu } from "./parts.js";
 
 function themeChoice() {
   const options = [["system", "System"], ["light", "Light"], ["dark", "Dark"]].map(([value, label]) =>
@@ -17,6 +17,11 @@ function themeChoice() {
       h("span", null, label)),
   );
   return h("fieldset", { class: "theme-choice" }, h("legend", null, "Theme"), h("div", { class: "segments" }, options));
+}
+
+async function askSignOut(app) {
+  const isSure = await confirm("Sign out everywhere?", "Every browser that is signed in here has to sign in again. Links and installs stay as they are.", "Sign out everywhere", "primary", "Stay signed in");
+  if (isSure) app.signOut({ isEverywhere: true });
 }
 
 function connectionPill(onClick) {
@@ -51,7 +56,7 @@ export function homeView(app) {
       { class: "top" },
       home,
       h("div", { class: "top-end" }, pill.node,
-        menu("Settings", "menu", [themeChoice(), ["Connection history", "clock", () => past.open()], ["Sign out", "out", () => app.signOut()]])),
+        menu("Settings", "menu", [themeChoice(), ["Connection history", "clock", () => past.open()], ["Sign out", "out", () => app.signOut()], ["Sign out everywhere", "out", () => askSignOut(app)]])),
     ),
     workspace,
   );

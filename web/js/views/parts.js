@@ -107,12 +107,12 @@ export function dialog(title, { className = "", onClose } = {}) {
 }
 
 /** Asks a question; resolves to whether it was confirmed. */
-export function confirm(title, text, action, kind = "danger") {
+export function confirm(title, text, action, kind = "danger", refusal = "Keep it") {
   return new Promise((resolve) => {
     let isConfirmed = false;
     const box = dialog(title, { className: "small", onClose: () => { box.node.remove(); resolve(isConfirmed); } });
     const go = button(action, { kind, onClick: () => { isConfirmed = true; box.close(); } });
-    box.body.append(h("p", null, text), h("div", { class: "actions" }, button("Keep it", { onClick: () => box.close() }), go));
+    box.body.append(h("p", null, text), h("div", { class: "actions" }, button(refusal, { onClick: () => box.close() }), go));
     box.open();
   });
 }
