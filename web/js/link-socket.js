@@ -46,6 +46,8 @@ export class LinkSocket {
     this.#url = url;
     this.#on = on;
     addEventListener("online", () => this.nudge());
+    addEventListener("pagehide", () => this.#suspend());
+    addEventListener("pageshow", (event) => event.persisted && this.nudge());
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.nudge());
   }
 
@@ -195,6 +197,13 @@ export class LinkSocket {
     if (this.#key === null) this.#enterPhase("idle");
     else if (isFinal(close.code)) this.#enterPhase("stopped", { code: close.code, reason: close.reason });
     else this.#scheduleRetry();
+  }
+
+  // A page that was left may be kept by the browser for "back"; kept pages must not count as present.
+  #suspend() {
+    if (this.#key === null || !this.#ws) return;
+    this.#drop(1000, "page left");
+    this.#enterPhase("waiting", { retryAt: Date.now() });
   }
 
   #lost(reason) {
