@@ -400,7 +400,7 @@ TEST(loop_stops_with_open_connections)
         if (i % 4 == 0)
             CHECK(client_send_frame(fds[i], FIN_TEXT, "!move", 5));
     }
-    CHECK(fixture_wait(&f, &f.adopted_count, 5));
+    CHECK(fixture_wait(&f, &f.adopted_count, 5) && fixture_wait(&f, &f.request_count, 15));
     while (fixture_stats(&f.sides[0]).accepted_count < 20)
         continue;
     cws_loop_stop(f.sides[1].loop);

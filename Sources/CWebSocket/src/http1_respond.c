@@ -63,7 +63,7 @@ static const char *date(cws_loop *l)
         struct tm t;
         if (!gmtime_r(&now, &t))
             t = (struct tm){.tm_mday = 1, .tm_year = 70, .tm_wday = 4};
-        (void)snprintf(l->date, sizeof l->date, "%s, %02u %s %04u %02u:%02u:%02u GMT", days[(unsigned)t.tm_wday % 7],
+        (void)snprintf(l->date, sizeof l->date, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days[(unsigned)t.tm_wday % 7],
                        (unsigned)t.tm_mday % 100, months[(unsigned)t.tm_mon % 12], ((unsigned)t.tm_year + 1900) % 10000,
                        (unsigned)t.tm_hour % 100, (unsigned)t.tm_min % 100, (unsigned)t.tm_sec % 100);
         l->date_s = (int64_t)now;
