@@ -1,0 +1,106 @@
+"""Ceilings that bite one message and not the connection; a member that does not read.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import json
+
+import pytest
+
+from wire import EngineSocket, RawWebSocket
+
+CEILING = 256 * 1024
+
+
+def oversize(identifier):
+    return b'{"id":"%s","type":"image:txt2img","status":"success","images":["%s"]}' % (identifier, b"x" * (2 * CEILING))
+
+
+@pytest.mark.parametrize("kind", ["socketio", "native"])
+def test_oversize_status_is_skipped(make_relay, kind):
+    """Its bytes are discarded, the sender is told the size and the ceiling, the command ends, the connection lives."""
+    relay = make_relay(sd_message_bytes=CEILING, client_message_bytes=CEILING // 2)
+    _, key = relay.pair_self("oversize")
+    client = EngineSocket(relay)
+    client.enter("client", key)
+    if kind == "socketio":
+        sd = EngineSocket(relay)
+        sd.enter("sd", key)
+        send = lambda payload: sd.text(b'42["commandStatus",' + payload + b"]")
+        next_error = lambda: json.loads(sd.upto(b'42["error"')[-1][2:])[1]
+    else:
+        sd = RawWebSocket(relay, "/link")
+        sd.text('{"event":"iam","data":{"type":"sd"}}')
+        sd.text(json.dumps({"event": "join", "data": key, "ack": 1}))
+        send = lambda payload: sd.text(b'{"event":"commandStatus","data":' + payload + b"}")
+
+        def next_error():
+            while True:
+                message = json.loads(sd.take())
+                if message["event"] == "error":
+                    return message["data"]
+
+    client.text('42["command",{"id":"big-1","type":"image:txt2img"}]')
+    client.text('42["command",{"id":"big-2","type":"image:txt2img"}]')
+    send(oversize(b"big-1"))
+    told = next_error()
+    assert str(CEILING) in told["msg"].replace(",", "") or "256" in told["msg"], told
+    ended = json.loads(client.upto(b'42["commandStatus"')[-1][2:])[1]
+    assert ended["id"] == "big-1" and ended["status"] == "error" and ended["reason"] == "too_large" and ended["error"]
+    # The same connection, the next command.
+    send(b'{"id":"big-2","type":"image:txt2img","status":"success","images":[]}')
+    ended = json.loads(client.upto(b'42["commandStatus"')[-1][2:])[1]
+    assert ended == {"id": "big-2", "type": "image:txt2img", "status": "success", "images": []}
+    sd.close()
+    client.close()
+
+
+def test_oversize_status_in_fragments_is_skipped(make_relay):
+    """The size is known only on the way."""
+    from wire import TEXT, frame
+
+    relay = make_relay(sd_message_bytes=CEILING)
+    _, key = relay.pair_self("fragments")
+    client, sd = EngineSocket(relay), EngineSocket(relay)
+    client.enter("client", key)
+    sd.enter("sd", key)
+    client.text('42["command",{"id":"f","type":"image:txt2img"}]')
+    sd.upto(b'42["command"')
+    message = b'42["commandStatus",' + oversize(b"f") + b"]"
+    pieces = [message[start:start + 10_000] for start in range(0, len(message), 10_000)]
+    for index, piece in enumerate(pieces):
+        sd.send(frame(TEXT if index == 0 else 0, piece, fin=index == len(pieces) - 1))
+    assert json.loads(sd.upto(b'42["error"')[-1][2:])[1]["msg"]
+    ended = json.loads(client.upto(b'42["commandStatus"')[-1][2:])[1]
+    assert ended["id"] == "f" and ended["reason"] == "too_large"
+    sd.text('42["commandStatus",{"id":"after"}]')
+    assert client.upto(b'42["commandStatus"')[-1] == b'42["commandStatus",{"id":"after"}]'
+
+
+@pytest.mark.parametrize("kind", ["a1111", "comfy"])
+def test_oversize_list_from_a_real_extension(make_relay, paired, kind):
+    """A library past the ceiling: the browser hears why, and the link goes on."""
+    relay = make_relay(sd_message_bytes=1024 * 1024)
+    install, client = paired(relay, kind)
+    install.tell("add_resources", count=5000)
+    ended = client.ask("resources:list")
+    assert ended["status"] == "error" and ended["reason"] == "too_large"
+    install.wait("error")
+    install.tell("add_resources", count=5)
+    assert len(client.ask("resources:list")["resources"]) == 5
+    assert install.all("disconnected") == [] and client.all("disconnected") == []
+
+
+def test_slow_browser_never_holds_up_the_room(relay):
+    """One browser stops reading while an install reports; the others go on, and the slow one alone is cut off."""
+    _, key = relay.pair_self("slow")
+    sd, quick, slow = EngineSocket(relay), EngineSocket(relay), EngineSocket(relay)
+    slow.enter("client", key)
+    quick.enter("client", key)
+    sd.enter("sd", key)
+    quick.upto(b'42["roomPresence",{"client":2,"sd":1}]')
+    # Distinct statuses without an id: nothing that the relay may merge.
+    for number in range(400):
+        sd.text(b'42["commandStatus",{"type":"resources:list","n":%d,"pad":"%s"}]' % (number, b"x" * 100_000))
+        assert json.loads(quick.upto(b'42["commandStatus"')[-1][2:])[1]["n"] == number
+    quick.upto(b'42["roomPresence",{"client":1,"sd":1}]')
+    slow.end()
