@@ -91,9 +91,7 @@ enum SQLiteSchema {
         while true {
             try connection.execute("BEGIN IMMEDIATE")
             do {
-                let version = try pragma(connection, "user_version")
-                let application = try pragma(connection, "application_id")
-                try check(version, application, tables: try tableCount(connection), known: migrations.count)
+                let version = try inspect(connection, migrations)
                 guard version < migrations.count else {
                     try connection.execute("COMMIT")
                     return
@@ -108,15 +106,20 @@ enum SQLiteSchema {
         }
     }
 
-    private static func check(_ version: Int64, _ application: Int64, tables: Int64, known: Int) throws(StoreError) {
-        if version < 0 || version > known {
+    /// The schema's version; throws for a database that is not ours to touch.
+    static func inspect(_ connection: SQLiteConnection, _ migrations: [String] = migrations) throws(StoreError) -> Int64 {
+        let version = try pragma(connection, "user_version")
+        if version < 0 || version > migrations.count {
             throw StoreError(
                 .corrupt,
-                "the database has schema version \(version), this relayd knows up to \(known): it was written by a newer one; "
-                    + "start that, or restore a backup from before (nothing was changed)")
+                "the database has schema version \(version), this relayd knows up to \(migrations.count): it was written by "
+                    + "a newer one; start that, or restore a backup from before (nothing was changed)")
         }
-        let isOurs = version == 0 ? application == 0 && tables == 0 : application == applicationID
+        let application = try pragma(connection, "application_id")
+        let tables = try tableCount(connection)
+        let isOurs = version > 0 ? application == applicationID : application == 0 && tables == 0
         if !isOurs { throw StoreError(.corrupt, "the file is a database of another program (nothing was changed)") }
+        return version
     }
 
     private static func pragma(_ connection: SQLiteConnection, _ name: String) throws(StoreError) -> Int64 {

@@ -62,6 +62,13 @@ final class SQLiteThread: @unchecked Sendable {
         return thread
     }
 
+    /// Jobs not yet taken up.
+    var queuedCount: Int {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return jobs.count
+    }
+
     /// Queues a job; after `stop` it is answered `.closed` at once.
     func submit(_ job: SQLiteJob) {
         pthread_mutex_lock(mutex)

@@ -11,6 +11,9 @@ package final class SQLiteLinkStore: LinkStore {
 
     private let thread: SQLiteThread
 
+    /// Jobs that wait for the store's thread.
+    package var queuedCount: Int { thread.queuedCount }
+
     private init(_ thread: SQLiteThread) { self.thread = thread }
 
     deinit { thread.stop() }
@@ -27,7 +30,7 @@ package final class SQLiteLinkStore: LinkStore {
     ) throws(StoreError) -> SQLiteLinkStore {
         try prepareFile(path)
         let connection = try SQLiteConnection(path: path, busyMilliseconds: busyMilliseconds)
-        try configure(connection)
+        try configure(connection, migrations)
         try SQLiteSchema.migrate(connection, migrations)
         return SQLiteLinkStore(try SQLiteThread.start(connection))
     }
@@ -53,7 +56,7 @@ package final class SQLiteLinkStore: LinkStore {
         _ = chmod(path, 0o600)
     }
 
-    private static func configure(_ connection: SQLiteConnection) throws(StoreError) {
+    private static func configure(_ connection: SQLiteConnection, _ migrations: [String]) throws(StoreError) {
         // Deleted secrets are overwritten, foreign SQL in the schema runs nothing, sorting writes no files.
         try connection.execute(
             """
@@ -61,6 +64,8 @@ package final class SQLiteLinkStore: LinkStore {
             """)
         let verdict = try connection.first("PRAGMA quick_check(1)") { (row) throws(StoreError) in row.text(0) }
         guard verdict == "ok" else { throw StoreError(.corrupt, "quick_check: \(verdict ?? "no answer"); restore a backup") }
+        // Before the first change to the file.
+        _ = try SQLiteSchema.inspect(connection, migrations)
         let mode = try connection.first("PRAGMA journal_mode = WAL") { (row) throws(StoreError) in row.text(0) }
         guard mode == "wal" else { throw StoreError(.io, "the file system cannot hold a write-ahead log (\(mode ?? "none"))") }
         try connection.execute(
