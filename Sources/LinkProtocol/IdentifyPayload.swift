@@ -46,7 +46,9 @@ public struct Identity: Sendable, Equatable {
     /// Command types the extension declares; overlong ones are left out, and all after the 64th.
     public var capabilities: [String]
 
-    public init(role: Role, name: String? = nil, installID: String? = nil, version: String? = nil, capabilities: [String] = []) {
+    public init(
+        role: Role, name: String? = nil, installID: String? = nil, version: String? = nil, capabilities: [String] = []
+    ) {
         self.role = role
         self.name = name
         self.installID = installID

@@ -58,7 +58,7 @@ struct Daemon {
         do {
             return try Relay(
                 settings: settings, log: log, store: data.store, keys: keys, accounts: data.accounts,
-                wallClock: LogClock.system.wall)
+                wallClock: LogClock.system.wall, monotonic: LogClock.system.monotonic)
         } catch {
             throw Failure(.system, "\(error).")
         }

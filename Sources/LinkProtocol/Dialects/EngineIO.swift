@@ -106,7 +106,9 @@ public enum EngineIO {
     /// Whether the range is base64 with its padding, or none (RFC 4648, section 4).
     private static func isBase64(_ body: RawSpan, _ start: Int, _ end: Int) -> Bool {
         var contentEnd = end
-        while contentEnd > start, end &- contentEnd < 2, JSONLexer.peek(body, contentEnd &- 1) == 0x3D { contentEnd &-= 1 }
+        while contentEnd > start, end &- contentEnd < 2, JSONLexer.peek(body, contentEnd &- 1) == 0x3D {
+            contentEnd &-= 1
+        }
         var position = start
         while position < contentEnd {
             switch JSONLexer.peek(body, position) {

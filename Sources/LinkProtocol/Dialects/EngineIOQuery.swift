@@ -57,7 +57,9 @@ extension EngineIO {
                     out.append(byte == 0x2B ? 0x20 : byte)
                     continue
                 }
-                guard let high = rest.next().flatMap(Hex.nibble), let low = rest.next().flatMap(Hex.nibble) else { return nil }
+                guard let high = rest.next().flatMap(Hex.nibble), let low = rest.next().flatMap(Hex.nibble) else {
+                    return nil
+                }
                 out.append(high << 4 | low)
             }
             return String(validating: out, as: UTF8.self)

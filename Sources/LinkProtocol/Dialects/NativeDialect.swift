@@ -199,7 +199,11 @@ private struct NativeDecoder {
     private mutating func takeAck(_ bytes: RawSpan, _ start: Int, _ end: Int) {
         switch JSONLexer.peek(bytes, start) {
         case 0x22, 0x2D, 0x30...0x39:
-            if end &- start <= NativeDialect.maxAckBytes { message.ack = ByteRange(start, end) } else { hasBadAck = true }
+            if end &- start <= NativeDialect.maxAckBytes {
+                message.ack = ByteRange(start, end)
+            } else {
+                hasBadAck = true
+            }
         case 0x6E: break
         default: hasBadAck = true
         }

@@ -74,7 +74,9 @@ extension SocketIOPacket {
         var position = start
         while position < bytes.byteCount, JSONLexer.peek(bytes, position) != 0x2C {
             let byte = JSONLexer.peek(bytes, position)
-            guard byte > 0x20, byte < 0x7F, position &- start < SocketIO.maxNamespaceBytes else { throw .malformedPacket }
+            guard byte > 0x20, byte < 0x7F, position &- start < SocketIO.maxNamespaceBytes else {
+                throw .malformedPacket
+            }
             position &+= 1
         }
         namespace = ByteRange(start, position)

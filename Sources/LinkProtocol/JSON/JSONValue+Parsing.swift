@@ -142,7 +142,9 @@ enum JSONString {
 
     private static func codeUnit(_ bytes: RawSpan, _ position: Int) -> UInt32 {
         var unit: UInt32 = 0
-        for index in position..<position + 4 { unit = unit << 4 | UInt32(Hex.nibble(JSONLexer.peek(bytes, index)) ?? 0) }
+        for index in position..<position + 4 {
+            unit = unit << 4 | UInt32(Hex.nibble(JSONLexer.peek(bytes, index)) ?? 0)
+        }
         return unit
     }
 }
