@@ -1,6 +1,6 @@
 // `relayd serve`: opens the data, starts the relay, says where it listens, and follows signals until it is told to stop.
 //
-// Main thread for start-up; the rest in tasks. Exits only through `run`'s return value, or at once on a second SIGINT.
+// In tasks. Exits only through `run`'s return value, or at once on a second SIGINT.
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
@@ -32,9 +32,11 @@ struct Daemon {
         let daemon = Daemon(
             source: source, settings: settings, sink: sink, log: log,
             notifier: ServiceNotifier(environment: source.environment), data: data, relay: relay)
+        let (occurrences, continuation) = AsyncStream.makeStream(of: Occurrence.self)
+        SignalWaiter.receive { continuation.yield(.signal($0)) }
         try await daemon.start()
         if isFirstStart || showsWelcome || Terminal.isInteractive { try await daemon.welcome(owner) }
-        return await daemon.follow()
+        return await daemon.follow(occurrences) { continuation.yield(.stopped) }
     }
 
     private static func prepareProcess(_ settings: Settings, _ log: Log) {
@@ -111,12 +113,7 @@ struct Daemon {
 
     // MARK: - While it runs
 
-    private func follow() async -> ExitCode {
-        let (occurrences, continuation) = AsyncStream.makeStream(of: Occurrence.self)
-        guard SignalWaiter.start({ continuation.yield(.signal($0)) }) else {
-            Terminal.complain("no thread for signals; stopping.")
-            return .system
-        }
+    private func follow(_ occurrences: AsyncStream<Occurrence>, whenStopped: @escaping @Sendable () -> Void) async -> ExitCode {
         var now = self
         var isStopping = false
         for await occurrence in occurrences {
@@ -129,7 +126,7 @@ struct Daemon {
                     continue
                 }
                 isStopping = true
-                now.stop { continuation.yield(.stopped) }
+                now.stop(whenStopped)
             case .stopped:
                 return .done
             }

@@ -1,6 +1,6 @@
 // From arguments to an exit code: reads the settings, runs the command, prints what went wrong in one line.
 //
-// Main thread. SPDX-License-Identifier: Apache-2.0
+// In a task of the process. SPDX-License-Identifier: Apache-2.0
 
 import LinkRelay
 

@@ -1,7 +1,9 @@
-// The signals a daemon is steered by, as values. A thread of its own waits for them; no code runs in a handler.
+// The signals a daemon is steered by, as values. The main thread does nothing else than wait for them; no code runs in a
+// signal handler.
 //
-// `block` must be called on the main thread before any other thread exists: threads inherit the mask, and a signal that some
-// thread does not block may be delivered there and end the process. SPDX-License-Identifier: Apache-2.0
+// `block` must come before any other thread exists: threads inherit the mask, and a signal that some thread does not block may
+// be delivered there and end the process. For the same reason the main thread must never run an asynchronous `main`: the
+// runtime parks it with every signal unblocked. SPDX-License-Identifier: Apache-2.0
 
 import Glibc
 
@@ -12,42 +14,29 @@ package enum DaemonSignal: Int32, Sendable, CaseIterable {
 }
 
 package enum SignalWaiter {
-    /// Blocks the signals of DaemonSignal for this thread and all it starts, and ignores SIGPIPE.
+    private static let receiver = Locked<(@Sendable (DaemonSignal) -> Void)?>(nil)
+
+    /// Blocks the signals of DaemonSignal for this thread and all that it starts, and ignores SIGPIPE.
     package static func block() {
         signal(SIGPIPE, SIG_IGN)
         var set = set()
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// Hands over every signal that arrives from now on, on the waiting thread. Once in a process; false when there is no thread
-    /// to be had.
-    package static func start(_ deliver: @escaping @Sendable (DaemonSignal) -> Void) -> Bool {
-        let context = Unmanaged.passRetained(Receiver(deliver))
-        var thread = pthread_t()
-        let isStarted = pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                SignalWaiter.run(Unmanaged<Receiver>.fromOpaque(context).takeRetainedValue())
-            }, context.toOpaque())
-        guard isStarted == 0 else {
-            context.release()
-            return false
-        }
-        pthread_detach(thread)
-        return true
+    /// From now on `deliver` gets the signals, on the main thread. Before, and for a command that never asks, they end the
+    /// process as they do by default.
+    package static func receive(_ deliver: @escaping @Sendable (DaemonSignal) -> Void) {
+        receiver.withLock { $0 = deliver }
     }
 
-    private final class Receiver: Sendable {
-        let deliver: @Sendable (DaemonSignal) -> Void
-        init(_ deliver: @escaping @Sendable (DaemonSignal) -> Void) { self.deliver = deliver }
-    }
-
-    private static func run(_ receiver: Receiver) -> Never {
+    /// Waits on the calling thread for ever.
+    package static func wait() -> Never {
         var set = set()
         while true {
             var number: Int32 = 0
-            if sigwait(&set, &number) == 0, let signal = DaemonSignal(rawValue: number) { receiver.deliver(signal) }
+            guard sigwait(&set, &number) == 0, let signal = DaemonSignal(rawValue: number) else { continue }
+            guard let deliver = receiver.withLock({ $0 }) else { exit(128 + number) }
+            deliver(signal)
         }
     }
 
