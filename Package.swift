@@ -22,12 +22,13 @@ let package = Package(
     targets: [
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "CWebSocket", dependencies: ["COpenSSL", "CZlib"], cSettings: cSettings),
         .target(name: "CCrypto", dependencies: ["COpenSSL"], cSettings: cSettings),
         .target(name: "LinkProtocol", swiftSettings: swiftSettings),
         .target(
-            name: "LinkRelay", dependencies: ["LinkProtocol", "CWebSocket", "CCrypto", "CSQLite"],
+            name: "LinkRelay", dependencies: ["LinkProtocol", "CWebSocket", "CCrypto", "CQREncode", "CSQLite"],
             swiftSettings: swiftSettings),
         .executableTarget(name: "relayd", dependencies: ["LinkRelay"], swiftSettings: swiftSettings),
         .testTarget(name: "LinkProtocolTests", dependencies: ["LinkProtocol"], swiftSettings: swiftSettings),

@@ -17,10 +17,8 @@
 
 #ifdef __clang__
 #pragma clang assume_nonnull begin
-#define CWS_CLOSED_ENUM __attribute__((enum_extensibility(closed)))
 #define CWS_NULLABLE _Nullable
 #else
-#define CWS_CLOSED_ENUM
 #define CWS_NULLABLE
 #endif
 
@@ -36,7 +34,7 @@ typedef struct cws_slice {
 
 /* ---------------------------------------------------------------- results and reasons */
 
-typedef enum CWS_CLOSED_ENUM cws_status {
+typedef enum cws_status {
     CWS_OK = 0,
     CWS_NO_MEMORY = -1,
     CWS_QUEUE_FULL = -2,     /* the outbound queue's ceiling: nothing was queued */
@@ -50,7 +48,7 @@ typedef enum CWS_CLOSED_ENUM cws_status {
 const char *cws_status_text(cws_status s);
 
 /* Why a connection ended or a request was refused. Each is a metric label (cws_reason_name) and counted per loop. */
-typedef enum CWS_CLOSED_ENUM cws_reason {
+typedef enum cws_reason {
     CWS_R_NONE = 0,
     /* the peer's doing */
     CWS_R_PEER_EOF,            /* FIN without a close frame */
@@ -122,7 +120,7 @@ typedef struct cws_limits {
 
 cws_limits cws_limits_default(void);
 
-typedef enum CWS_CLOSED_ENUM cws_opcode {
+typedef enum cws_opcode {
     CWS_TEXT = 1,
     CWS_BINARY = 2,
     CWS_PING = 9,
@@ -275,7 +273,7 @@ uint64_t cws_request_skipped_bytes(const cws_conn *c);
 /* Connection has the token upgrade and Upgrade the token websocket. */
 bool cws_request_wants_websocket(const cws_conn *c);
 
-typedef enum CWS_CLOSED_ENUM cws_respond_flags {
+typedef enum cws_respond_flags {
     CWS_RESPOND_KEEP = 0,  /* keep the connection if the request allows it */
     CWS_RESPOND_CLOSE = 1, /* say Connection: close and do a lingering close after it */
 } cws_respond_flags;

@@ -2,7 +2,7 @@
 //
 // Sendable values, any thread. SPDX-License-Identifier: Apache-2.0
 
-import LinkProtocol
+package import LinkProtocol
 
 /// A peer's network address, as limits and logs see it.
 package struct PeerAddress: Hashable, Sendable, CustomStringConvertible {

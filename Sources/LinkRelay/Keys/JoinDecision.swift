@@ -1,7 +1,7 @@
 // What the key service says about a credential presented in `join`. Values, any thread.
 // SPDX-License-Identifier: Apache-2.0
 
-import LinkProtocol
+package import LinkProtocol
 
 /// A seat's worth of knowledge: which room a credential opened and whose it is. Holds no secret.
 package struct RoomTicket: Sendable, Hashable {

@@ -4,7 +4,7 @@
 // No secret crosses this boundary: keys, codes, tokens and tickets arrive as keyed hashes, a key's text only sealed.
 // SPDX-License-Identifier: Apache-2.0
 
-import LinkProtocol
+package import LinkProtocol
 
 /// Wall-clock milliseconds since 1970. For storage and display; lives and time-outs run on the monotonic clock.
 package typealias WallTime = Int64
@@ -116,6 +116,15 @@ package enum SelfPairResult: Sendable, Hashable {
 package enum CreateResult: Sendable, Hashable {
     case created(InstanceRecord, count: Int)
     case limitReached(count: Int)
+    /// Another instance waits behind that code, or used it lately: draw another.
+    case codeTaken
+}
+
+package enum RekeyResult: Sendable, Hashable {
+    case rekeyed(InstanceRecord, count: Int)
+    /// The user has no such instance.
+    case notFound
+    case codeTaken
 }
 
 /// A failure of the store itself, never a statement about a key: whoever gets one retries or asks the peer to come back.
@@ -132,6 +141,10 @@ package protocol LinkStore: Sendable {
     /// Proves that the store can write durably (readiness).
     func probe() async throws(StoreError)
     func close() async
+    /// Ties the store to the vault whose hashes and seals it holds: the first mark is kept for ever. False when it holds another.
+    func bindVault(_ mark: SecretHash) async throws(StoreError) -> Bool
+    /// A number that changes when another process has written to the store (not when this one has).
+    func changeMark() async throws(StoreError) -> Int64
 
     // Users, tokens, the page's sign-in.
     func users() async throws(StoreError) -> [UserRecord]
@@ -144,6 +157,7 @@ package protocol LinkStore: Sendable {
     func tokens(of user: UserID) async throws(StoreError) -> [TokenRecord]
     func removeToken(_ id: Int64, of user: UserID) async throws(StoreError) -> Bool
     func tokenOwner(_ hash: SecretHash) async throws(StoreError) -> (UserRecord, TokenRecord)?
+    func touchToken(_ id: Int64, at: WallTime) async throws(StoreError)
     /// A sign-in ticket that works once.
     func addTicket(_ hash: SecretHash, user: UserID, expiresAt: WallTime) async throws(StoreError)
     /// Spends the ticket; nil when unknown, spent or expired.
@@ -158,15 +172,17 @@ package protocol LinkStore: Sendable {
     func instance(_ id: InstanceID) async throws(StoreError) -> InstanceRecord?
     /// Every activated instance, for the start-up directory.
     func activatedInstances() async throws(StoreError) -> [InstanceRecord]
-    /// `limit` 0 = none. Counted and created in one transaction.
+    /// `limit` 0 = none. Counted and created in one transaction. Of the user's open codes the newest
+    /// `StoreRules.openCodeCount` stay usable.
     func createInstance(
         user: UserID, name: String?, origin: String?, code: InstanceSecret, limit: Int, now: WallTime
     ) async throws(StoreError) -> CreateResult
     func renameInstance(_ id: InstanceID, of user: UserID, name: String) async throws(StoreError) -> Bool
     /// Deletes; a link key leaves a tombstone. Nil when the user has no such instance.
     func deleteInstance(_ id: InstanceID, of user: UserID, now: WallTime) async throws(StoreError) -> InstanceRecord?
-    /// Same id, new code; a former link key leaves NO tombstone (its holder is re-keyed, not deleted). Nil when the user has no such instance.
-    func rekeyInstance(_ id: InstanceID, of user: UserID, code: InstanceSecret, now: WallTime) async throws(StoreError) -> InstanceRecord?
+    /// Same id, new code, under the same rule for open codes; the former code or link key opens nothing from now on. A link
+    /// key leaves NO tombstone (its holder is re-keyed, not deleted).
+    func rekeyInstance(_ id: InstanceID, of user: UserID, code: InstanceSecret, now: WallTime) async throws(StoreError) -> RekeyResult
     func lookup(_ hash: SecretHash) async throws(StoreError) -> SecretLookup
     /// In one durable transaction: the code is spent (remembered until `repeatableUntil` for `exchangedBy`), the key lives.
     func exchange(
@@ -176,8 +192,10 @@ package protocol LinkStore: Sendable {
     func pairSelf(
         user: UserID, installID: String, name: String?, legacy: [SecretHash], newKey: InstanceSecret, limit: Int, now: WallTime
     ) async throws(StoreError) -> SelfPairResult
-    func touch(_ id: InstanceID, at: WallTime) async throws(StoreError)
-    /// Deletes codes that were never used (with their instances, if those were never activated) and keys idle since before `keysIdleSince` (nil = never);
-    /// prunes old tombstones, spent codes, tickets, web sessions. Returns the instances whose keys died.
+    /// Moves the last-seen times forward, in one transaction; unknown instances are skipped.
+    func touch(_ seen: [InstanceID: WallTime]) async throws(StoreError)
+    /// Deletes instances that were never activated and whose codes have run out, and keys idle since before `keysIdleSince`
+    /// (nil = never); prunes old tombstones, spent codes, tickets, web sessions. Returns the deleted instances, the
+    /// never-activated ones included: somebody may be waiting in their rooms.
     func expire(now: WallTime, keysIdleSince: WallTime?) async throws(StoreError) -> [InstanceRecord]
 }

@@ -1,0 +1,3 @@
+// libqrencode as Swift sees it; imported by LinkRelay/HTTP/QRCode.swift alone.
+#pragma once
+#include <qrencode.h>

@@ -1,0 +1,101 @@
+/* Which deadline a connection is under, and what happens when it passes. Each connection has one wheel node; here it is decided
+ * what the earliest deadline really is. Runs on the loop's thread, between events. Never calls a handler.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "internal.h"
+
+void cws_conn_set_phase(cws_conn *c, uint32_t ms)
+{
+    c->phase_at = c->loop->now_ms + ms;
+    cws_wheel_arm(c->loop, c, c->phase_at);
+}
+
+void cws_conn_restart_phase(cws_conn *c)
+{
+    const cws_limits *limits = &c->loop->limits;
+    if (c->state == CWS_S_HTTP) {
+        const bool is_idle = !c->http && c->had_request;
+        const bool is_head = !c->http || c->http->phase == CWS_HTTP_HEAD;
+        if (is_idle)
+            cws_conn_set_phase(c, limits->keepalive_timeout_ms);
+        else if (is_head)
+            cws_conn_set_phase(c, limits->head_timeout_ms);
+        else if (!cws_http_is_answerable(c))
+            cws_conn_set_phase(c, limits->body_timeout_ms);
+    }
+    if (c->beat_interval_ms)
+        cws_wheel_arm(c->loop, c, c->beat_ping_at);
+}
+
+static void end_http_phase(cws_conn *c)
+{
+    if (!c->http) {
+        /* Nothing of a request came: an answer would be taken for the answer to one that is on its way. */
+        cws_conn_kill(c, c->had_request ? CWS_R_KEEPALIVE_TIMEOUT : CWS_R_HEAD_TIMEOUT);
+    } else if (c->http->phase == CWS_HTTP_HEAD) {
+        cws_http_refuse(c, CWS_R_HEAD_TIMEOUT, 408);
+    } else {
+        cws_http_refuse(c, CWS_R_BODY_TIMEOUT, 408);
+    }
+}
+
+static void end_phase(cws_conn *c)
+{
+    c->phase_at = 0;
+    switch ((cws_state)c->state) {
+    case CWS_S_HTTP: end_http_phase(c); return;
+    case CWS_S_WS_CLOSING: cws_conn_kill(c, CWS_R_CLOSE_TIMEOUT); return;
+    case CWS_S_LINGER:
+        cws_conn_kill(c, c->reason == CWS_R_LOCAL_CLOSE ? CWS_R_CLOSE_TIMEOUT : (cws_reason)c->reason);
+        return;
+    case CWS_S_WS_OPEN:
+    case CWS_S_DRAIN:
+    case CWS_S_DEAD: return;
+    }
+}
+
+static uint64_t silence_at(const cws_conn *c)
+{
+    const uint64_t from = c->last_heard_ms > c->beat_from_ms ? c->last_heard_ms : c->beat_from_ms;
+    return from + c->beat_interval_ms + c->beat_timeout_ms;
+}
+
+static bool beats(const cws_conn *c) { return c->state == CWS_S_WS_OPEN && c->beat_interval_ms > 0; }
+
+static uint64_t next_deadline(const cws_conn *c)
+{
+    uint64_t at = UINT64_MAX;
+    if (c->is_blocked)
+        at = c->write_at + c->loop->limits.write_timeout_ms;
+    const bool counts_phase = !(c->is_paused && c->state == CWS_S_HTTP);
+    if (c->phase_at && counts_phase && c->phase_at < at)
+        at = c->phase_at;
+    if (beats(c)) {
+        if (c->beat_ping_at < at)
+            at = c->beat_ping_at;
+        if (!c->is_paused && silence_at(c) < at)
+            at = silence_at(c);
+    }
+    return at;
+}
+
+void cws_conn_check_deadlines(cws_conn *c)
+{
+    const uint64_t now = c->loop->now_ms;
+    if (c->is_blocked && now >= c->write_at + c->loop->limits.write_timeout_ms)
+        cws_conn_kill(c, c->state == CWS_S_DRAIN ? (cws_reason)c->reason : CWS_R_WRITE_TIMEOUT);
+    if (beats(c) && !c->is_paused && now >= silence_at(c))
+        cws_conn_kill(c, CWS_R_HEARTBEAT_TIMEOUT);
+    if (c->state == CWS_S_DEAD)
+        return;
+    if (c->phase_at && now >= c->phase_at && !(c->is_paused && c->state == CWS_S_HTTP))
+        end_phase(c);
+    if (beats(c) && now >= c->beat_ping_at) {
+        cws_ws_beat(c);
+        c->beat_ping_at = now + c->beat_interval_ms;
+    }
+    if (c->state == CWS_S_DEAD)
+        return;
+    const uint64_t at = next_deadline(c);
+    if (at != UINT64_MAX)
+        cws_wheel_arm(c->loop, c, at);
+}

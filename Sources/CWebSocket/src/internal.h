@@ -1,0 +1,357 @@
+/* The stateful half of CWebSocket as its own files see it: the loop, a connection, a message, and who may touch which field.
+ *
+ * Everything here belongs to one loop's thread, except the fields named "any thread". Nothing here is seen by Swift.
+ * Memory rule: nothing that a callback may still be looking at is freed inside a turn (see cws_conn_kill, cws_loop_end_turn).
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CWS_INTERNAL_H
+#define CWS_INTERNAL_H
+
+#include <assert.h>
+#include <pthread.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "parse.h"
+
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wnullability-completeness"
+#endif
+
+#define CWS_RX_BYTES (256u * 1024u)        /* the shared receive buffer of a loop, and what one connection may read a turn */
+#define CWS_HTTP_READ_BYTES (64u * 1024u)  /* one read while HTTP is spoken: bounds what pipelining can make us keep */
+#define CWS_HTTP_QUEUE_BYTES (64u * 1024u) /* no further pipelined request is parsed while more than this is queued */
+#define CWS_HTTP_STREAM_BYTES (8u * 1024u * 1024u) /* the queue's ceiling for streamed responses, until the owner sets one */
+#define CWS_DIRECT_BYTES (32u * 1024u)     /* frames with more than this to come are read straight into the message */
+#define CWS_LINGER_MS 1000u
+#define CWS_LINGER_BYTES (64u * 1024u)
+#define CWS_WHEEL_SLOTS 1024u
+#define CWS_WHEEL_SHIFT 4u                 /* a tick is 16 ms */
+#define CWS_MESSAGE_CLASSES 9u             /* 128 B to 32 KiB; larger messages go to malloc */
+#define CWS_PAYLOAD_OFFSET 16u             /* room for a frame header before the payload, keeping the payload aligned */
+#define CWS_DATA_WAKE UINT64_MAX           /* epoll data of the loop's eventfd */
+#define CWS_DATA_LISTENER (UINT64_C(1) << 63) /* epoll data of listeners; connection ids stay below it */
+
+/* ---- small pieces */
+
+/* Circular, with a sentinel, so that unlinking needs no list and iteration survives removals. */
+typedef struct cws_link { struct cws_link *prev, *next; } cws_link;
+
+static inline void cws_link_init(cws_link *l) { l->prev = l->next = l; }
+static inline bool cws_link_is_alone(const cws_link *l) { return l->next == l; }
+static inline void cws_link_remove(cws_link *l) {
+    l->prev->next = l->next;
+    l->next->prev = l->prev;
+    cws_link_init(l);
+}
+static inline void cws_link_append(cws_link *list, cws_link *l) {
+    l->prev = list->prev;
+    l->next = list;
+    list->prev->next = l;
+    list->prev = l;
+}
+/* Moves all of `from` to the empty list `to`. */
+static inline void cws_link_take(cws_link *to, cws_link *from) {
+    cws_link_init(to);
+    if (cws_link_is_alone(from)) return;
+    *to = *from;
+    to->prev->next = to;
+    to->next->prev = to;
+    cws_link_init(from);
+}
+#define CWS_CONTAINER(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+
+/* A growing byte string with a ceiling given at every growth. */
+typedef struct cws_buf { uint8_t *p; size_t n, cap; } cws_buf;
+/* Makes room for `more` bytes beyond n, at least doubling, never above `max` in all; false: no memory or over max. */
+bool cws_buf_reserve(cws_buf *b, size_t more, size_t max);
+bool cws_buf_append(cws_buf *b, const uint8_t *p, size_t n, size_t max);
+void cws_buf_free(cws_buf *b);
+
+/* Unread input kept between turns: an incomplete frame head, or what came behind a pause, a pending request or a move. */
+typedef struct cws_spill { uint32_t at, n; uint8_t bytes[]; } cws_spill;
+
+/* A mailbox entry. fn NULL: the entry is the `mail` member of a connection that moves in. */
+typedef struct cws_mail { struct cws_mail *next; void (*fn)(void *arg); } cws_mail;
+
+/* ---- messages and queues */
+
+typedef enum cws_kind { CWS_KIND_DATA, CWS_KIND_PONG, CWS_KIND_OTHER } cws_kind;
+
+struct cws_message {
+    cws_loop *loop;       /* NULL: an orphan, on its way between loops with a connection; belongs to the queue it is in */
+    cws_message *next;    /* free list */
+    size_t payload_n;
+    uint32_t refs;
+    uint8_t size_class;   /* CWS_MESSAGE_CLASSES: from malloc */
+    uint8_t header_n;     /* the frame header ends where the payload begins */
+    uint8_t kind;
+    uint8_t bytes[];      /* CWS_PAYLOAD_OFFSET + payload_n */
+};
+/* Bytes that are no WebSocket frame (HTTP). */
+cws_message *cws_message_raw(cws_loop *l, size_t n);
+/* A control frame, or NULL when out of memory. n <= 125. */
+cws_message *cws_message_control(cws_loop *l, uint8_t opcode, const uint8_t *p, size_t n);
+/* The same bytes for another loop: m itself if the caller holds its only reference (consumed either way), NULL when out of memory. */
+cws_message *cws_message_orphan_take(cws_message *m);
+static inline const uint8_t *cws_message_wire(const cws_message *m) { return m->bytes + CWS_PAYLOAD_OFFSET - m->header_n; }
+static inline size_t cws_message_wire_n(const cws_message *m) { return m->header_n + m->payload_n; }
+void cws_message_free_lists(cws_loop *l);
+
+/* Exists only while something is queued. A ring; capacity is a power of two. */
+typedef struct cws_outq {
+    struct cws_outq *next_free;
+    size_t bytes;          /* wire bytes not yet taken by the transport */
+    size_t sent;           /* of the first message */
+    uint32_t head, count, capacity;
+    cws_message *slots[];
+} cws_outq;
+/* Takes the reference in every case; CWS_NO_MEMORY released it. No ceiling here: see cws_send. */
+cws_status cws_outq_push_take(cws_conn *c, cws_message *m);
+/* Writes what the transport takes. False when c died of it. */
+bool cws_outq_flush(cws_conn *c);
+void cws_outq_clear(cws_conn *c);
+bool cws_outq_orphan(cws_conn *c);
+void cws_outq_free_list(cws_loop *l);
+
+/* ---- transport: the seam between the engine and plain TCP or TLS */
+
+#define CWS_IO_AGAIN (-1)
+#define CWS_IO_ERROR (-2)
+typedef struct cws_transport_ops {
+    bool is_tls;
+    ssize_t (*read)(cws_conn *c, uint8_t *p, size_t n);                   /* > 0, 0 at the end, CWS_IO_* */
+    ssize_t (*writev)(cws_conn *c, const struct iovec *v, int count);     /* > 0 (maybe short), CWS_IO_* */
+    bool (*has_unread)(cws_conn *c);                                      /* would close() now cost the peer our last bytes? */
+    void (*shutdown_write)(cws_conn *c);
+    void (*free_state)(cws_conn *c);                                      /* c->transport_state, when c is freed */
+} cws_transport_ops;
+extern const cws_transport_ops cws_transport_plain;
+
+/* ---- HTTP */
+
+typedef enum cws_http_phase {
+    CWS_HTTP_HEAD, CWS_HTTP_BODY_SIZED, CWS_HTTP_BODY_CHUNKED,
+    CWS_HTTP_PENDING,     /* on_request was called, no answer yet */
+    CWS_HTTP_STREAMING,   /* between cws_respond_begin and cws_respond_end */
+} cws_http_phase;
+
+/* Exists from a request's first byte to the end of its response. */
+typedef struct cws_http {
+    struct cws_http *next_dead;
+    http1_head head;
+    size_t seen;
+    cws_buf bytes;           /* the head, as received */
+    cws_buf body;
+    http1_chunks chunks;
+    uint64_t body_left;      /* of a sized body */
+    uint64_t body_size;      /* so far, decoded */
+    uint64_t body_ceiling;
+    uint8_t phase;
+    bool may_skip, is_skipping;
+    bool is_chunked_out, closes_after;
+    http1_header headers[];
+} cws_http;
+
+/* ---- WebSocket input */
+
+/* Exists while a message (or a frame of one) is incomplete. */
+typedef struct cws_assembly {
+    cws_buf bytes;           /* payload so far; of a skipped message its prefix */
+    uint64_t size;           /* payload bytes that the frames so far have declared, the present one included */
+    uint64_t frame_left;
+    uint32_t fragments;
+    uint32_t mask_at;        /* modulo 4 */
+    uint8_t mask[4];
+    utf8_state utf8;
+    uint8_t opcode;
+    bool is_final, is_skipping;
+} cws_assembly;
+
+/* ---- connections */
+
+typedef enum cws_state {
+    CWS_S_HTTP,
+    CWS_S_WS_OPEN,
+    CWS_S_WS_CLOSING,     /* cws_close was called: waiting for the peer's close frame */
+    CWS_S_DRAIN,          /* input is over; what is queued goes out, then `ending` */
+    CWS_S_LINGER,         /* writing is shut; reading and discarding until the peer closes */
+    CWS_S_DEAD,           /* on loop->dead, freed at the end of the turn */
+} cws_state;
+
+#define CWS_WORK_FLUSH 1u
+#define CWS_WORK_INPUT 2u
+
+#define CWS_WANTS_READ 1u
+#define CWS_WANTS_WRITE 2u
+#define CWS_WANTS_HANGUP 4u /* only the peer's FIN: an answer is pending */
+
+struct cws_conn {
+    /* identity: written once */
+    uint64_t id;
+    cws_loop *loop;
+    void *user;
+    const cws_transport_ops *ops;
+    void *transport_state;
+    union {               /* never at the same time: the work list of a loop, or a mailbox on the way to one */
+        cws_link work;
+        cws_mail mail;
+    };
+    cws_link timer;
+    uint64_t timer_at;    /* 0: not in the wheel */
+    uint64_t last_heard_ms;
+    uint64_t phase_at;    /* the state's own deadline; 0 none */
+    uint64_t write_at;    /* last progress of a blocked queue */
+    /* input */
+    cws_http *http;
+    cws_assembly *assembly;
+    cws_spill *spill;
+    size_t buffered;      /* this connection's share of stats.buffered_bytes */
+    size_t message_ceiling;
+    /* output */
+    cws_outq *q;
+    size_t queue_ceiling_bytes;
+    uint32_t queue_ceiling_count;
+    /* heartbeat */
+    uint32_t beat_interval_ms, beat_timeout_ms;
+    uint64_t beat_from_ms; /* nothing before this counts as silence (pause, start) */
+    uint64_t beat_ping_at;
+    cws_message *beat_ping;
+    int fd;
+    uint16_t tag, close_code, peer_port, pong_count;
+    uint32_t linger_left;
+    uint8_t peer_bytes[16];
+    uint8_t peer_family;
+    uint8_t state, reason, interest, work_flags;
+    bool is_paused : 1, is_blocked : 1, is_over_mark : 1, has_unparsed : 1, is_websocket : 1;
+    bool skips_oversize : 1, saw_eof : 1, had_request : 1, ends_with_linger : 1;
+};
+
+/* conn.c */
+cws_conn *cws_conn_new(cws_loop *l, int fd, uint16_t tag, const cws_address *peer);
+void cws_conn_kill(cws_conn *c, cws_reason reason);
+void cws_conn_free(cws_conn *c);
+void cws_conn_enter(cws_conn *c);             /* around callbacks for c; */
+bool cws_conn_leave(cws_conn *c);             /* false: c is dead or has moved away, do not touch it */
+bool cws_conn_is_leaving(const cws_conn *c);  /* a move was asked for inside the present callback */
+void cws_conn_work(cws_conn *c, uint8_t flags);
+bool cws_conn_wants_input(const cws_conn *c);
+/* Brings epoll in line. Lazy keeps interest in input that will only be refused if it comes: most answers are faster. */
+void cws_conn_update_interest(cws_conn *c, bool is_lazy);
+void cws_conn_count_buffered(cws_conn *c);
+
+/* conn_input.c */
+void cws_conn_event(cws_conn *c, uint32_t events);
+void cws_conn_input_again(cws_conn *c);
+/* conn_output.c */
+void cws_conn_flush(cws_conn *c);
+void cws_conn_drain(cws_conn *c, cws_reason reason, bool linger);
+/* conn_deadline.c */
+void cws_conn_check_deadlines(cws_conn *c);
+void cws_conn_set_phase(cws_conn *c, uint32_t ms);
+void cws_conn_restart_phase(cws_conn *c);
+/* move.c */
+void cws_conn_move_now(cws_conn *c, cws_loop *to);
+void cws_conn_adopt(cws_loop *l, cws_conn *c);
+
+/* http1_conn.c: both consume and return the number of bytes taken */
+size_t cws_http_feed(cws_conn *c, const uint8_t *p, size_t n);
+bool cws_http_wants_input(const cws_conn *c);
+bool cws_http_is_answerable(const cws_conn *c);
+size_t cws_http_buffered(const cws_http *h);
+void cws_http_free(cws_http *h);
+/* Takes the request from c, if any; its bytes live on until no handler can be looking at them. */
+void cws_http_retire(cws_conn *c);
+/* Only where no handler is on the stack. */
+void cws_http_free_dead(cws_loop *l);
+/* The request is over: back to waiting for the next one, or on to the end of the connection. */
+void cws_http_finish(cws_conn *c);
+/* http1_respond.c */
+void cws_http_refuse(cws_conn *c, cws_reason reason, uint16_t status);
+void cws_http_continue(cws_conn *c);
+
+/* ws_conn.c: `p` is modified in place (unmasking) */
+size_t cws_ws_feed(cws_conn *c, uint8_t *p, size_t n);
+/* Where to read the present frame's payload to directly; 0 when it should come through the shared buffer. */
+size_t cws_ws_direct(cws_conn *c, uint8_t **p);
+void cws_ws_direct_done(cws_conn *c, size_t n);
+size_t cws_assembly_buffered(const cws_assembly *a);
+void cws_assembly_free(cws_assembly *a);
+/* ws_control.c */
+void cws_ws_control(cws_conn *c, uint8_t opcode, uint8_t *p, size_t n);
+void cws_ws_fail(cws_conn *c, cws_reason reason);
+void cws_ws_beat(cws_conn *c);
+
+/* ---- loops */
+
+typedef struct cws_table { cws_conn **slots; size_t capacity, count; } cws_table; /* by id, open addressing */
+bool cws_table_insert(cws_table *t, cws_conn *c);
+void cws_table_remove(cws_table *t, const cws_conn *c);
+cws_conn *cws_table_find(const cws_table *t, uint64_t id);
+
+typedef struct cws_wheel {
+    cws_link slots[CWS_WHEEL_SLOTS];
+    uint64_t bits[CWS_WHEEL_SLOTS / 64]; /* slots that may hold something */
+    uint64_t tick;
+} cws_wheel;
+void cws_wheel_init(cws_wheel *w, uint64_t now_ms);
+void cws_wheel_arm(cws_loop *l, cws_conn *c, uint64_t at_ms); /* no later than at_ms; an earlier arming stays */
+void cws_wheel_disarm(cws_conn *c);
+void cws_wheel_run(cws_loop *l);
+uint64_t cws_wheel_next_ms(const cws_wheel *w);              /* UINT64_MAX: nothing armed */
+
+typedef struct cws_listener {
+    uint64_t data;        /* epoll data; 0: closed */
+    int fd;
+    uint16_t tag;
+    bool is_shared;
+} cws_listener;
+void cws_listener_event(cws_loop *l, uint64_t data);
+void cws_listener_resume(cws_loop *l);
+void cws_listener_close_all(cws_loop *l);
+
+struct cws_loop {
+    /* written before cws_loop_run, then constant */
+    cws_handlers on;
+    void *ctx;
+    int epoll_fd, wake_fd;
+    uint16_t index;
+    uint8_t *rx;          /* CWS_RX_BYTES, shared by all connections */
+    /* the loop's thread */
+    bool is_running, is_ending, had_callback;
+    int spare_fd;         /* given up to accept and drop one connection when descriptors run out */
+    cws_limits limits;
+    uint64_t now_ms, alarm_at_ms, accept_resume_at_ms, next_id, next_listener;
+    cws_conn *current;    /* whose callback is running */
+    cws_loop *move_to;    /* what that callback asked for */
+    cws_table table;
+    cws_wheel wheel;
+    cws_link work, dead;
+    cws_http *dead_http;
+    cws_listener *listeners;
+    size_t listener_count;
+    cws_message *free_messages[CWS_MESSAGE_CLASSES];
+    uint32_t free_message_count[CWS_MESSAGE_CLASSES];
+    cws_outq *free_queues;
+    uint32_t free_queue_count;
+    int64_t date_s;
+    char date[32];
+    cws_loop_stats stats;
+    /* any thread, under the lock */
+    pthread_mutex_t lock;
+    cws_mail *mail_first, *mail_last;
+    bool is_stop_asked, is_mailbox_closed;
+};
+bool cws_loop_mail(cws_loop *l, cws_mail *m); /* any thread; false: the loop has ended */
+void cws_loop_end_turn(cws_loop *l);
+void cws_loop_run_mail(cws_loop *l);
+uint64_t cws_clock_ns(void);
+void cws_set_last_error(const char *what);
+
+/* Our own misuse only: before and after cws_loop_run the caller is trusted. */
+#define CWS_ON_LOOP(l) assert(!(l)->is_running || cws_loop_is_current(l))
+
+/* Every callback goes through here, so that the end of the turn knows that there may be something to send or to tell. */
+#define CWS_CALL(l, handler, ...) ((l)->had_callback = true, (l)->on.handler((l)->ctx, __VA_ARGS__))
+
+#endif

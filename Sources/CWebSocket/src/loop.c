@@ -1,0 +1,217 @@
+/* The loop: one thread, one epoll, and the order of a turn:
+ *   events -> mailbox -> deadlines -> alarm -> kept input -> (on_closed, on_turn_end, flush, until quiet) -> free.
+ * Decides when things run, never what they do. Runs on the thread that called cws_loop_run; only the mailbox is touched by others.
+ * Never frees a connection before the end of the turn in which it died. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define EVENT_COUNT 256
+#define QUIET_PASSES 4 /* after these the rest waits for the next turn, so that new input is not starved */
+
+static _Thread_local const cws_loop *running_loop;
+
+bool cws_loop_is_current(const cws_loop *l) { return running_loop == l; }
+uint16_t cws_loop_index(const cws_loop *l) { return l->index; }
+
+uint64_t cws_clock_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+uint64_t cws_loop_now_ms(const cws_loop *l)
+{
+    CWS_ON_LOOP(l);
+    return l->now_ms;
+}
+
+void cws_loop_set_alarm(cws_loop *l, uint64_t at_ms)
+{
+    CWS_ON_LOOP(l);
+    l->alarm_at_ms = at_ms;
+}
+
+void cws_loop_set_limits(cws_loop *l, const cws_limits *limits)
+{
+    CWS_ON_LOOP(l);
+    l->limits = *limits;
+}
+
+cws_conn *cws_loop_find(cws_loop *l, uint64_t id)
+{
+    CWS_ON_LOOP(l);
+    cws_conn *c = cws_table_find(&l->table, id);
+    return c && c->state != CWS_S_DEAD ? c : NULL;
+}
+
+void cws_loop_read_stats(cws_loop *l, cws_loop_stats *out)
+{
+    CWS_ON_LOOP(l);
+    *out = l->stats;
+    l->stats.max_turn_ns = 0;
+}
+
+/* ---- one turn */
+
+static uint64_t earliest_ms(const cws_loop *l)
+{
+    uint64_t at = cws_wheel_next_ms(&l->wheel);
+    if (l->alarm_at_ms && l->alarm_at_ms < at)
+        at = l->alarm_at_ms;
+    if (l->accept_resume_at_ms && l->accept_resume_at_ms < at)
+        at = l->accept_resume_at_ms;
+    return at;
+}
+
+static int wait_ms(const cws_loop *l, uint64_t now_ms)
+{
+    if (!cws_link_is_alone(&l->work) || !cws_link_is_alone(&l->dead))
+        return 0;
+    uint64_t at = earliest_ms(l);
+    if (at == UINT64_MAX)
+        return -1;
+    if (at <= now_ms)
+        return 0;
+    return at - now_ms > INT_MAX ? INT_MAX : (int)(at - now_ms);
+}
+
+static void deliver(cws_loop *l, const struct epoll_event *e)
+{
+    const uint64_t data = e->data.u64;
+    if (data == CWS_DATA_WAKE) {
+        cws_loop_run_mail(l);
+    } else if (data & CWS_DATA_LISTENER) {
+        cws_listener_event(l, data);
+    } else {
+        cws_conn *c = cws_table_find(&l->table, data);
+        if (c && c->state != CWS_S_DEAD)
+            cws_conn_event(c, e->events);
+    }
+}
+
+static void run_work(cws_loop *l, uint8_t flag, void (*run)(cws_conn *c))
+{
+    cws_link batch;
+    cws_link_take(&batch, &l->work);
+    while (!cws_link_is_alone(&batch)) {
+        cws_conn *c = CWS_CONTAINER(batch.next, cws_conn, work);
+        const bool is_due = c->work_flags & flag;
+        cws_link_remove(&c->work);
+        c->work_flags &= (uint8_t)~flag;
+        if (c->work_flags)
+            cws_link_append(&l->work, &c->work);
+        if (is_due)
+            run(c);
+    }
+}
+
+static void bury(cws_loop *l, cws_link *graves)
+{
+    while (!cws_link_is_alone(&l->dead)) {
+        cws_conn *c = CWS_CONTAINER(l->dead.next, cws_conn, work);
+        cws_link_remove(&c->work);
+        cws_link_append(graves, &c->work);
+        cws_table_remove(&l->table, c);
+        l->stats.open_count--;
+        if (c->is_websocket)
+            l->stats.websocket_count--;
+        if (c->ops->is_tls)
+            l->stats.tls_count--;
+        l->stats.reason_count[c->reason]++;
+        CWS_CALL(l, on_closed, c, c->user, (cws_reason)c->reason, c->close_code);
+    }
+}
+
+void cws_loop_end_turn(cws_loop *l)
+{
+    cws_link graves;
+    cws_link_init(&graves);
+    for (int pass = 0; pass < QUIET_PASSES; pass++) {
+        bury(l, &graves);
+        l->had_callback = false;
+        l->on.on_turn_end(l->ctx);
+        run_work(l, CWS_WORK_FLUSH, cws_conn_flush);
+        if (!l->had_callback && cws_link_is_alone(&l->dead))
+            break;
+    }
+    while (!cws_link_is_alone(&graves)) {
+        cws_conn *c = CWS_CONTAINER(graves.next, cws_conn, work);
+        cws_link_remove(&c->work);
+        cws_conn_free(c);
+    }
+    cws_http_free_dead(l);
+}
+
+static void turn(cws_loop *l, const struct epoll_event *events, int count)
+{
+    for (int i = 0; i < count; i++)
+        deliver(l, &events[i]);
+    cws_wheel_run(l);
+    if (l->accept_resume_at_ms && l->now_ms >= l->accept_resume_at_ms)
+        cws_listener_resume(l);
+    if (l->alarm_at_ms && l->now_ms >= l->alarm_at_ms) {
+        l->alarm_at_ms = 0;
+        l->on.on_alarm(l->ctx);
+    }
+    run_work(l, CWS_WORK_INPUT, cws_conn_input_again);
+    cws_loop_end_turn(l);
+}
+
+/* What is queued gets one chance to leave; then everything ends. No callback runs in here, so the table is stable. */
+static void kill_all(cws_loop *l)
+{
+    for (size_t i = 0; i < l->table.capacity; i++) {
+        cws_conn *c = l->table.slots[i];
+        if (!c || c->state == CWS_S_DEAD)
+            continue;
+        if (cws_outq_flush(c))
+            cws_conn_kill(c, CWS_R_LOOP_STOPPED);
+    }
+}
+
+/* Handlers may still post, and other loops may still hand connections over, until the mailbox is closed while empty. */
+static void end(cws_loop *l)
+{
+    cws_listener_close_all(l);
+    bool is_done = false;
+    while (!is_done) {
+        cws_loop_run_mail(l);
+        kill_all(l);
+        cws_loop_end_turn(l);
+        pthread_mutex_lock(&l->lock);
+        is_done = l->mail_first == NULL && cws_link_is_alone(&l->dead);
+        if (is_done)
+            l->is_mailbox_closed = true;
+        pthread_mutex_unlock(&l->lock);
+    }
+}
+
+void cws_loop_run(cws_loop *l)
+{
+    struct epoll_event events[EVENT_COUNT];
+    running_loop = l;
+    l->is_running = true;
+    uint64_t before_ns = cws_clock_ns();
+    while (!l->is_ending) {
+        int count = epoll_wait(l->epoll_fd, events, EVENT_COUNT, wait_ms(l, before_ns / 1000000));
+        const uint64_t start_ns = cws_clock_ns();
+        l->now_ms = start_ns / 1000000;
+        turn(l, events, count > 0 ? count : 0);
+        before_ns = cws_clock_ns();
+        const uint64_t took_ns = before_ns - start_ns;
+        l->stats.turns_count++;
+        l->stats.busy_ns += took_ns;
+        if (took_ns > l->stats.max_turn_ns)
+            l->stats.max_turn_ns = took_ns;
+    }
+    end(l);
+    l->is_running = false;
+    running_loop = NULL;
+}

@@ -1,0 +1,134 @@
+/* Outbound messages: one allocation holding frame header and payload side by side, counted, recycled by size class.
+ * Runs on the thread of the message's loop; the count is a plain integer because a message never leaves its loop (an orphan,
+ * made for a move, belongs to one queue). Never touches a payload.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define SMALLEST_CLASS_BYTES 128u
+#define CLASS_KEPT_BYTES (512u * 1024u) /* what one class may keep for reuse */
+
+static size_t class_bytes(unsigned size_class) { return (size_t)SMALLEST_CLASS_BYTES << size_class; }
+
+static cws_message *allocate(cws_loop *l, size_t n)
+{
+    CWS_ON_LOOP(l);
+    const size_t extra = sizeof(cws_message) + CWS_PAYLOAD_OFFSET;
+    if (n > SIZE_MAX - extra)
+        return NULL;
+    const size_t need = n + extra;
+    unsigned size_class = 0;
+    while (size_class < CWS_MESSAGE_CLASSES && class_bytes(size_class) < need)
+        size_class++;
+    cws_message *m;
+    if (size_class < CWS_MESSAGE_CLASSES && l->free_messages[size_class]) {
+        m = l->free_messages[size_class];
+        l->free_messages[size_class] = m->next;
+        l->free_message_count[size_class]--;
+    } else {
+        m = malloc(size_class < CWS_MESSAGE_CLASSES ? class_bytes(size_class) : need);
+        if (!m)
+            return NULL;
+    }
+    m->loop = l;
+    m->next = NULL;
+    m->payload_n = n;
+    m->refs = 1;
+    m->size_class = (uint8_t)size_class;
+    m->header_n = 0;
+    m->kind = CWS_KIND_OTHER;
+    return m;
+}
+
+static void write_frame_header(cws_message *m, uint8_t opcode)
+{
+    uint8_t header[10];
+    size_t n = ws_write_header(header, opcode, true, false, m->payload_n);
+    m->header_n = (uint8_t)n;
+    memcpy(m->bytes + CWS_PAYLOAD_OFFSET - n, header, n);
+}
+
+cws_message *cws_message_new(cws_loop *l, cws_opcode op, size_t n)
+{
+    const bool is_control = op == CWS_PING || op == CWS_PONG;
+    if (is_control && n > 125)
+        return NULL;
+    cws_message *m = allocate(l, n);
+    if (!m)
+        return NULL;
+    m->kind = is_control ? CWS_KIND_OTHER : CWS_KIND_DATA;
+    write_frame_header(m, (uint8_t)op);
+    return m;
+}
+
+cws_message *cws_message_raw(cws_loop *l, size_t n) { return allocate(l, n); }
+
+cws_message *cws_message_control(cws_loop *l, uint8_t opcode, const uint8_t *p, size_t n)
+{
+    cws_message *m = allocate(l, n);
+    if (!m)
+        return NULL;
+    write_frame_header(m, opcode);
+    if (n)
+        memcpy(m->bytes + CWS_PAYLOAD_OFFSET, p, n);
+    return m;
+}
+
+uint8_t *cws_message_bytes(cws_message *m) { return m->bytes + CWS_PAYLOAD_OFFSET; }
+size_t cws_message_size(const cws_message *m) { return m->payload_n; }
+
+void cws_message_retain(cws_message *m)
+{
+    if (m->loop)
+        CWS_ON_LOOP(m->loop);
+    m->refs++;
+}
+
+void cws_message_release(cws_message *m)
+{
+    cws_loop *l = m->loop;
+    if (l)
+        CWS_ON_LOOP(l);
+    assert(m->refs > 0);
+    if (--m->refs > 0)
+        return;
+    const unsigned k = m->size_class;
+    if (!l || k >= CWS_MESSAGE_CLASSES || (l->free_message_count[k] + 1) * class_bytes(k) > CLASS_KEPT_BYTES) {
+        free(m);
+        return;
+    }
+    m->next = l->free_messages[k];
+    l->free_messages[k] = m;
+    l->free_message_count[k]++;
+}
+
+cws_message *cws_message_orphan_take(cws_message *m)
+{
+    if (m->refs == 1) {
+        m->loop = NULL;
+        return m;
+    }
+    const size_t size = sizeof *m + CWS_PAYLOAD_OFFSET + m->payload_n;
+    cws_message *copy = malloc(size);
+    if (copy) {
+        memcpy(copy, m, size);
+        copy->loop = NULL;
+        copy->refs = 1;
+    }
+    cws_message_release(m);
+    return copy;
+}
+
+void cws_message_free_lists(cws_loop *l)
+{
+    for (unsigned k = 0; k < CWS_MESSAGE_CLASSES; k++) {
+        while (l->free_messages[k]) {
+            cws_message *m = l->free_messages[k];
+            l->free_messages[k] = m->next;
+            free(m);
+        }
+        l->free_message_count[k] = 0;
+    }
+}

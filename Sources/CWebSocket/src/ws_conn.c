@@ -1,0 +1,230 @@
+/* Assembling messages from frames: fragmentation, ceilings (before any payload is kept), UTF-8 across fragments, skipping.
+ * Runs on the loop's thread. A whole message in the receive buffer is unmasked and delivered where it lies: no copy, no allocation.
+ * Never allocates from a peer's claim alone; never delivers after a close, a pause or a move was asked for.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define OPCODE_CONTINUATION 0u
+#define OPCODE_TEXT 1u
+#define OPCODE_CONTROL 8u
+
+size_t cws_assembly_buffered(const cws_assembly *a) { return a->bytes.n; }
+
+void cws_assembly_free(cws_assembly *a)
+{
+    cws_buf_free(&a->bytes);
+    free(a);
+}
+
+void cws_set_message_ceiling(cws_conn *c, size_t bytes, bool skip_oversize)
+{
+    CWS_ON_LOOP(c->loop);
+    c->message_ceiling = bytes;
+    c->skips_oversize = skip_oversize;
+}
+
+static bool is_open(const cws_conn *c) { return c->state == CWS_S_WS_OPEN; }
+
+static void deliver(cws_conn *c, uint8_t opcode, const uint8_t *p, size_t n)
+{
+    c->loop->stats.messages_in_count++;
+    CWS_CALL(c->loop, on_message, c, c->user, opcode == OPCODE_TEXT ? CWS_TEXT : CWS_BINARY, p, n);
+}
+
+/* ---- a message in pieces */
+
+static size_t prefix_limit(const cws_conn *c) { return is_open(c) ? c->loop->limits.skipped_prefix_bytes : 0; }
+
+static void start_skipping(cws_conn *c, cws_assembly *a)
+{
+    a->is_skipping = true;
+    const size_t most = prefix_limit(c);
+    if (a->bytes.n > most)
+        a->bytes.n = most;
+}
+
+static void finish_message(cws_conn *c, cws_assembly *a)
+{
+    c->assembly = NULL;
+    if (is_open(c)) {
+        if (a->is_skipping) {
+            CWS_CALL(c->loop, on_skipped, c, c->user, a->size, a->bytes.p ? a->bytes.p : (const uint8_t *)"", a->bytes.n);
+        } else if (a->opcode == OPCODE_TEXT && a->utf8.need != 0) {
+            cws_ws_fail(c, CWS_R_FRAME_BAD_UTF8);
+        } else {
+            deliver(c, a->opcode, a->bytes.p ? a->bytes.p : (const uint8_t *)"", a->bytes.n);
+        }
+    }
+    cws_assembly_free(a);
+}
+
+/* `n` bytes of the present frame's payload lie at p, still masked, inside or outside a->bytes. */
+static void account(cws_conn *c, cws_assembly *a, uint8_t *p, size_t n)
+{
+    ws_unmask(p, n, a->mask, a->mask_at);
+    if (a->opcode == OPCODE_TEXT && !a->is_skipping && !utf8_check(&a->utf8, p, n))
+        cws_ws_fail(c, CWS_R_FRAME_BAD_UTF8);
+}
+
+static void advance(cws_conn *c, cws_assembly *a, size_t n)
+{
+    a->frame_left -= n;
+    a->mask_at = (uint32_t)(a->mask_at + n) & 3u;
+    if (a->frame_left == 0 && a->is_final)
+        finish_message(c, a);
+}
+
+/* What the message may still become: grows by doubling below this, never from the claim at once. Before the last fragment that is
+ * the ceiling, or many small fragments would each pay for a reallocation. */
+static size_t bound(const cws_conn *c, const cws_assembly *a)
+{
+    const size_t declared = a->frame_left > SIZE_MAX - a->bytes.n ? SIZE_MAX : a->bytes.n + (size_t)a->frame_left;
+    return a->is_final || declared > c->message_ceiling ? declared : c->message_ceiling;
+}
+
+static size_t take_payload(cws_conn *c, uint8_t *p, size_t n)
+{
+    cws_assembly *a = c->assembly;
+    const size_t took = n > a->frame_left ? (size_t)a->frame_left : n;
+    if (took > 0) {
+        account(c, a, p, took);
+        if (c->assembly != a || c->state == CWS_S_DRAIN)
+            return took;
+        size_t kept = took;
+        size_t most = bound(c, a);
+        if (a->is_skipping) {
+            most = prefix_limit(c);
+            if (kept > most - (a->bytes.n < most ? a->bytes.n : most))
+                kept = most - (a->bytes.n < most ? a->bytes.n : most);
+        }
+        if (!cws_buf_append(&a->bytes, p, kept, most)) {
+            cws_conn_kill(c, CWS_R_NO_MEMORY);
+            return took;
+        }
+    }
+    advance(c, a, took);
+    return took;
+}
+
+size_t cws_ws_direct(cws_conn *c, uint8_t **p)
+{
+    cws_assembly *a = c->assembly;
+    if (!is_open(c) || !a || a->is_skipping || a->frame_left < CWS_DIRECT_BYTES)
+        return 0;
+    if (!cws_buf_reserve(&a->bytes, CWS_DIRECT_BYTES, bound(c, a))) {
+        cws_conn_kill(c, CWS_R_NO_MEMORY);
+        return 0;
+    }
+    const size_t room = a->bytes.cap - a->bytes.n;
+    *p = a->bytes.p + a->bytes.n;
+    return room < a->frame_left ? room : (size_t)a->frame_left;
+}
+
+void cws_ws_direct_done(cws_conn *c, size_t n)
+{
+    cws_assembly *a = c->assembly;
+    account(c, a, a->bytes.p + a->bytes.n, n);
+    if (c->state == CWS_S_DRAIN)
+        return;
+    a->bytes.n += n;
+    advance(c, a, n);
+}
+
+/* ---- a frame's head */
+
+/* The assembly that a data frame goes on, made when it is the first of its message; NULL when the connection failed over it. */
+static cws_assembly *assembly_for(cws_conn *c, const ws_frame *f)
+{
+    cws_assembly *a = c->assembly;
+    if ((f->opcode == OPCODE_CONTINUATION) != (a != NULL)) {
+        cws_ws_fail(c, CWS_R_FRAME_PROTOCOL);
+        return NULL;
+    }
+    if (a)
+        return a;
+    a = calloc(1, sizeof *a);
+    if (!a) {
+        cws_conn_kill(c, CWS_R_NO_MEMORY);
+        return NULL;
+    }
+    a->opcode = f->opcode;
+    c->assembly = a;
+    return a;
+}
+
+static void begin_frame(cws_conn *c, const ws_frame *f)
+{
+    cws_assembly *a = assembly_for(c, f);
+    if (!a)
+        return;
+    if (++a->fragments > c->loop->limits.fragment_count) {
+        cws_ws_fail(c, CWS_R_FRAME_FRAGMENTS);
+        return;
+    }
+    if (f->payload_n > UINT64_MAX - a->size) {
+        cws_ws_fail(c, CWS_R_FRAME_TOO_BIG);
+        return;
+    }
+    a->size += f->payload_n;
+    a->frame_left = f->payload_n;
+    a->is_final = f->is_final;
+    a->mask_at = 0;
+    memcpy(a->mask, f->mask, sizeof a->mask);
+    if (!a->is_skipping && (!is_open(c) || a->size > c->message_ceiling)) {
+        if (is_open(c) && !c->skips_oversize) {
+            cws_ws_fail(c, CWS_R_FRAME_TOO_BIG);
+            return;
+        }
+        start_skipping(c, a);
+    }
+    if (a->frame_left == 0 && a->is_final)
+        finish_message(c, a);
+}
+
+/* The common case. */
+static void deliver_in_place(cws_conn *c, const ws_frame *f, uint8_t *payload)
+{
+    const size_t n = (size_t)f->payload_n;
+    ws_unmask(payload, n, f->mask, 0);
+    if (f->opcode == OPCODE_TEXT) {
+        utf8_state utf8 = {0};
+        if (!utf8_check(&utf8, payload, n) || utf8.need != 0) {
+            cws_ws_fail(c, CWS_R_FRAME_BAD_UTF8);
+            return;
+        }
+    }
+    deliver(c, f->opcode, payload, n);
+}
+
+size_t cws_ws_feed(cws_conn *c, uint8_t *p, size_t n)
+{
+    if (c->assembly && c->assembly->frame_left > 0)
+        return take_payload(c, p, n);
+    ws_frame f = {0};
+    const cws_parse result = ws_parse_frame(&f, p, n, false);
+    if (result == CWS_PARSE_MORE)
+        return 0;
+    if (result == CWS_PARSE_ERROR) {
+        cws_ws_fail(c, f.reason);
+        return n;
+    }
+    const size_t rest = n - f.header_n;
+    uint8_t *payload = p + f.header_n;
+    if (f.opcode >= OPCODE_CONTROL) {
+        if (rest < f.payload_n)
+            return 0;
+        ws_unmask(payload, (size_t)f.payload_n, f.mask, 0);
+        cws_ws_control(c, f.opcode, payload, (size_t)f.payload_n);
+        return f.header_n + (size_t)f.payload_n;
+    }
+    const bool is_whole = f.is_final && f.opcode != OPCODE_CONTINUATION && !c->assembly && rest >= f.payload_n;
+    if (is_whole && is_open(c) && f.payload_n <= c->message_ceiling) {
+        deliver_in_place(c, &f, payload);
+        return f.header_n + (size_t)f.payload_n;
+    }
+    begin_frame(c, &f);
+    return f.header_n;
+}

@@ -1,0 +1,179 @@
+// The one table of settings. Flags, variables, the file's keys, --help, the manual page and docs/operations.md follow from it.
+//
+// Constant, any thread. A setting is added here and as a property of Settings; the tests hold the two together.
+// SPDX-License-Identifier: Apache-2.0
+
+package enum SettingsTable {
+    package static let all: [Setting] = address + log + links + rooms + memory + connections + tests
+
+    package static let listed: [Setting] = all.filter { !$0.isHidden }
+
+    package static func setting(named name: String) -> Setting? { byName[name] }
+
+    private static let byName = Dictionary(all.map { ($0.name, $0) }) { first, _ in first }
+
+    private static let second = Duration.seconds(1)
+    private static let hour = Duration.seconds(3600)
+    private static let day = Duration.seconds(86_400)
+    private static let KiB = 1 << 10
+    private static let MiB = 1 << 20
+    private static let GiB = 1 << 30
+
+    private static let address = [
+        Setting(
+            "listen", .address, .addresses(\.listen),
+            "Where connections are accepted; may be given several times. Port 0 lets the system choose. Not used when systemd hands over its sockets."),
+        Setting(
+            "data-dir", .address,
+            .directory(\.dataDir, fallback: "$STATE_DIRECTORY, else $XDG_DATA_HOME/linkrelay, else ~/.local/share/linkrelay"),
+            "The directory with the database and the master key; made with mode 0700."),
+        Setting(
+            "public-url", .address, .origin(\.publicURL),
+            "The address under which people and extensions reach this relay, if a reverse proxy gives it another one."),
+        Setting(
+            "hosts", .address, .hosts(\.hosts), reloads: true,
+            "Further host names under which requests are answered. localhost, numeric addresses and the public URL's host always are."),
+        Setting(
+            "origins", .address, .origins(\.origins), reloads: true,
+            "Web origins beside the relay's own page whose scripts may connect, compared exactly."),
+        Setting(
+            "trusted-proxies", .address, .networks(\.trustedProxies), reloads: true,
+            "Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, and nobody else's."),
+        Setting(
+            "user-header", .address, .headerName(\.userHeader), reloads: true,
+            "A header in which a trusted proxy names the signed-in user. Needs trusted-proxies; the proxy must remove the header from what it receives."),
+        Setting(
+            "loops", .address, .count(\.loops, 0...64, zero: "one for each processor core"),
+            "Threads that serve connections."),
+    ]
+
+    private static let log = [
+        Setting("log-level", .log, .level(\.logLevel), reloads: true, "The least urgent lines that are written."),
+        Setting(
+            "log-format", .log, .format(\.logFormat),
+            "How lines are written to standard error. For the systemd journal they carry its priority prefix and no time."),
+    ]
+
+    private static let links = [
+        Setting(
+            "instance-limit", .links, .count(\.instanceLimit, 0...100_000, zero: "no limit"),
+            "Links that one user may have."),
+        Setting(
+            "code-lifetime", .links, .duration(\.codeLifetime, .seconds(30)...day),
+            "How long a pairing code can be used. Longer makes guessing easier in proportion."),
+        Setting(
+            "code-repeat-grace", .links, .duration(\.codeRepeatGrace, .zero...hour),
+            "How long the same extension may repeat a code it has used, in case the answer was lost; it gets the same key."),
+        Setting(
+            "key-idle-lifetime", .links, .expiry(\.keyIdleLifetime, hour...(day * 3650)),
+            "After how long without a connection a link is removed."),
+        Setting(
+            "wrong-code-burst", .links, .count(\.wrongCodeBurst, 1...1000, zero: nil),
+            "Wrong codes from one address (IPv6: one /64) before it has to wait. Link keys are never limited."),
+        Setting(
+            "wrong-code-interval", .links, .duration(\.wrongCodeInterval, second...hour),
+            "After the burst, the time for which each further wrong code is paid."),
+        Setting(
+            "wrong-codes-per-minute", .links, .count(\.wrongCodesPerMinute, 1...100_000, zero: nil),
+            "Wrong codes from all addresses together before codes are refused for the rest of the minute."),
+        Setting(
+            "sign-in-lifetime", .links, .duration(\.signInLifetime, .seconds(30)...day),
+            "How long a sign-in address can be used, once."),
+    ]
+
+    private static let rooms = [
+        Setting(
+            "presence-grace", .rooms, .duration(\.presenceGrace, .zero...(second * 600)), reloads: true,
+            "How long an extension that vanished still counts as present, its commands held."),
+        Setting(
+            "heartbeat-interval", .rooms, .duration(\.heartbeatInterval, second...(second * 600)), reloads: true,
+            "How often a silent connection is pinged. Keep it under the idle limit of every proxy on the way."),
+        Setting(
+            "heartbeat-timeout", .rooms, .duration(\.heartbeatTimeout, second...hour), reloads: true,
+            "How long after a ping a connection may stay silent. An extension busy with a picture may be silent for long."),
+        Setting(
+            "commands-in-flight", .rooms, .count(\.commandsInFlight, 1...65_536, zero: nil), reloads: true,
+            "Unfinished commands of one room."),
+        Setting(
+            "command-timeout", .rooms, .duration(\.commandTimeout, second...(day * 7)), reloads: true,
+            "After how long without a report an unfinished command is ended with an error."),
+        Setting(
+            "result-retention", .rooms, .duration(\.resultRetention, .zero...day), reloads: true,
+            "How long the end of a command is kept for a client that comes back."),
+        Setting(
+            "held-command-count", .rooms, .count(\.heldCommandCount, 0...65_536, zero: "none"), reloads: true,
+            "Commands of one room held while its extension is away for a moment."),
+        Setting(
+            "held-command-bytes", .rooms, .bytes(\.heldCommandBytes, 0...GiB), reloads: true,
+            "Bytes of such commands of one room."),
+    ]
+
+    private static let memory = [
+        Setting(
+            "client-message-bytes", .memory, .bytes(\.clientMessageBytes, KiB...GiB), reloads: true,
+            "The largest message from a web client."),
+        Setting(
+            "sd-message-bytes", .memory, .bytes(\.sdMessageBytes, KiB...GiB), reloads: true,
+            "The largest message from an extension. A larger one is skipped and its command ended; the connection stays."),
+        Setting(
+            "room-memory-bytes", .memory, .bytes(\.roomMemoryBytes, (64 * KiB)...(64 * GiB)), reloads: true,
+            "Bytes queued and held for one room before its senders are paused."),
+        Setting(
+            "process-memory-bytes", .memory, .bytes(\.processMemoryBytes, MiB...(1024 * GiB)), reloads: true,
+            "Bytes queued and held for all rooms before senders are paused."),
+        Setting(
+            "member-queue-bytes", .memory, .bytes(\.memberQueueBytes, (16 * KiB)...GiB), reloads: true,
+            "Bytes queued for one slow member before its connection is closed."),
+        Setting(
+            "member-queue-count", .memory, .count(\.memberQueueCount, 16...1_000_000, zero: nil), reloads: true,
+            "Messages queued for one slow member before its connection is closed."),
+        Setting(
+            "poll-bytes", .memory, .bytes(\.pollBytes, (16 * KiB)...GiB), reloads: true,
+            "Bytes queued for one long-polling session before it is closed."),
+        Setting(
+            "head-bytes", .memory, .bytes(\.headBytes, KiB...MiB), reloads: true,
+            "The largest head of an HTTP request."),
+        Setting(
+            "json-depth", .memory, .count(\.jsonDepth, 8...512, zero: nil), reloads: true,
+            "The deepest nesting of a message."),
+        Setting(
+            "fragment-count", .memory, .count(\.fragmentCount, 1...10_000_000, zero: nil), reloads: true,
+            "Fragments of one WebSocket message, empty ones included."),
+    ]
+
+    private static let connections = [
+        Setting(
+            "connection-count", .connections, .count(\.connectionCount, 1...10_000_000, zero: nil), reloads: true,
+            "Open connections; further ones are answered 503. The limit of open files has to leave room for them."),
+        Setting(
+            "connections-per-address", .connections, .count(\.connectionsPerAddress, 1...10_000_000, zero: nil), reloads: true,
+            "Open connections from one address (IPv6: one /64; behind a trusted proxy: the address it reports)."),
+        Setting(
+            "members-per-room", .connections, .count(\.membersPerRoom, 2...65_536, zero: nil), reloads: true,
+            "Connections in one room."),
+        Setting(
+            "first-message-timeout", .connections, .duration(\.firstMessageTimeout, second...hour), reloads: true,
+            "How long a new connection may take to join a room."),
+        Setting(
+            "upgrade-timeout", .connections, .duration(\.upgradeTimeout, second...(second * 600)), reloads: true,
+            "How long the change from long-polling to WebSocket may take."),
+        Setting(
+            "head-timeout", .connections, .duration(\.headTimeout, second...(second * 600)), reloads: true,
+            "How long the head of a request may take."),
+        Setting(
+            "body-timeout", .connections, .duration(\.bodyTimeout, second...hour), reloads: true,
+            "How long a request's body may make no progress."),
+        Setting(
+            "keepalive-timeout", .connections, .duration(\.keepaliveTimeout, second...hour), reloads: true,
+            "How long an HTTP connection may idle between requests. Longer than the proxy's own limit avoids lost requests."),
+        Setting(
+            "drain-window", .connections, .duration(\.drainWindow, .zero...(second * 600)), reloads: true,
+            "On SIGTERM, the time over which connections are closed, so that not all come back in the same instant."),
+    ]
+
+    private static let tests = [
+        Setting(
+            "fault-store", .address, .file(\.faultStore), hidden: true,
+            "For tests of failures: while this file exists, the store answers every call with an error.")
+    ]
+}

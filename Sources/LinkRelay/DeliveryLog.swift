@@ -1,0 +1,81 @@
+// Which commands an extension has been sent but not yet proved to have received.
+//
+// TCP tells nobody what the far application read, so the proof is a ping sent after the command: its pong shows that everything before it
+// arrived. When the connection dies first, what is unproved is sent again to the same install's next connection, in order.
+// Loop thread; holds one reference per kept message. SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+struct DeliveryLog {
+    struct Entry {
+        var command: FramedPayload
+        /// The room's sequence number of the command.
+        var sequence: UInt64
+    }
+
+    private var entries: ContiguousArray<Entry> = []
+    private var head = 0
+    private(set) var byteCount = 0
+    /// Everything up to this sequence is proved once the outstanding barrier is answered.
+    private var barrierSequence: UInt64 = 0
+    /// The barrier's own number, echoed by a native peer's pong.
+    private(set) var barrierNumber: UInt64 = 0
+    private(set) var isBarrierOut = false
+
+    var count: Int { entries.count - head }
+    var isEmpty: Bool { count == 0 }
+
+    /// Takes over the caller's reference. Past the ceilings the oldest entry is given up: the room's ledger still ends it.
+    mutating func note(_ command: FramedPayload, sequence: UInt64, countCeiling: Int, byteCeiling: Int) {
+        entries.append(Entry(command: command, sequence: sequence))
+        byteCount += command.byteCount
+        while count > countCeiling || (byteCount > byteCeiling && count > 1) { dropFirst() }
+    }
+
+    /// True when a barrier should be sent now; then everything noted so far rides on it.
+    mutating func beginBarrier() -> Bool {
+        guard !isBarrierOut, count > 0, let last = entries.last else { return false }
+        isBarrierOut = true
+        barrierNumber &+= 1
+        barrierSequence = last.sequence
+        return true
+    }
+
+    /// The barrier was answered: what it covers is proved.
+    mutating func confirmBarrier() {
+        guard isBarrierOut else { return }
+        isBarrierOut = false
+        confirm(through: barrierSequence)
+    }
+
+    /// Everything up to `sequence` is proved to have arrived.
+    mutating func confirm(through sequence: UInt64) {
+        while head < entries.count, entries[head].sequence <= sequence { dropFirst() }
+        if head == entries.count {
+            entries.removeAll(keepingCapacity: true)
+            head = 0
+        }
+    }
+
+    /// Everything unproved, in order; the references become the caller's.
+    mutating func takeAll() -> [Entry] {
+        let rest = Array(entries[head...])
+        entries.removeAll()
+        head = 0
+        byteCount = 0
+        isBarrierOut = false
+        return rest
+    }
+
+    private mutating func dropFirst() {
+        let entry = entries[head]
+        byteCount -= entry.command.byteCount
+        entry.command.message.release()
+        head += 1
+        // Compact only now and then: a queue that never quite empties must not grow for ever.
+        if head >= 64 {
+            entries.removeFirst(head)
+            head = 0
+        }
+    }
+}

@@ -1,0 +1,69 @@
+// `/api/session`: the page's sign-in by a ticket from its address' fragment or by a token, and the ways out.
+//
+// Any thread. The session's secret leaves in `Set-Cookie` alone, never in a body. SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+extension RestAPI {
+    /// `POST {ticket}` or `POST {token}`: a ticket works once; a token needs the link scope.
+    func signIn(_ call: RestCall) async throws(RestFailure) -> HTTPResponse {
+        let body = try call.body()
+        let opened: (cookie: String, user: UserRecord)
+        switch (Self.secret(body["ticket"]), Self.secret(body["token"])) {
+        case (let ticket?, nil):
+            let redeemed = try await stored { () async throws(StoreError) in
+                try await self.accounts.redeem(ticket: ticket)
+            }
+            guard let redeemed else { throw RestFailure(.badTicket) }
+            opened = redeemed
+        case (nil, let token?):
+            let user = try await bearer(token)
+            let cookie = try await stored { () async throws(StoreError) in
+                try await self.accounts.newWebSession(user: user.id)
+            }
+            opened = (cookie, user)
+        default: throw RestFailure(.invalidCredential)
+        }
+        log.write(.notice, "signed_in", ["user": .int(opened.user.id.rawValue), "peer": .string(call.request.remote.description)])
+        var response = HTTPResponse.json(Self.identity(opened.user))
+        response.headers.append(SessionCookie.set(opened.cookie, isSecure: call.request.isSecure))
+        return response
+    }
+
+    /// `GET`: who the caller is, or 401.
+    func whoAmI(_ call: RestCall) async throws(RestFailure) -> HTTPResponse {
+        .json(Self.identity(try await caller(call).user))
+    }
+
+    /// `DELETE`: this browser is signed out, whether or not it was signed in.
+    func signOut(_ call: RestCall) async throws(RestFailure) -> HTTPResponse {
+        if let cookie = SessionCookie.value(in: call.request) {
+            guard call.isFromTrustedPage else { throw RestFailure(.crossSite) }
+            try await stored { () async throws(StoreError) in try await self.accounts.signOut(cookie) }
+        }
+        return Self.signedOut(call)
+    }
+
+    /// `POST /api/session/everywhere`: every browser of the caller is signed out; tokens stay.
+    func signOutEverywhere(_ call: RestCall) async throws(RestFailure) -> HTTPResponse {
+        let user = try await caller(call).user
+        try await stored { () async throws(StoreError) in try await self.accounts.signOutEverywhere(user.id) }
+        log.write(.notice, "signed_out_everywhere", ["user": .int(user.id.rawValue)])
+        return Self.signedOut(call)
+    }
+
+    private static func signedOut(_ call: RestCall) -> HTTPResponse {
+        var response = HTTPResponse.json(["success": true])
+        response.headers.append(SessionCookie.clear(isSecure: call.request.isSecure))
+        return response
+    }
+
+    private static func identity(_ user: UserRecord) -> JSONValue {
+        ["user": ["name": .string(user.name), "role": .string(user.role.rawValue)]]
+    }
+
+    private static func secret(_ value: JSONValue?) -> String? {
+        guard let text = value?.stringValue, (1...512).contains(text.utf8.count) else { return nil }
+        return text
+    }
+}

@@ -1,0 +1,61 @@
+// How long secrets live and how many a user may have; and what an owner's request can fail with.
+//
+// Values, any thread. SPDX-License-Identifier: Apache-2.0
+
+package struct KeyPolicy: Sendable {
+    /// How long a pairing code waits for an extension.
+    package var codeLifetime: Duration
+    /// How long the extension that exchanged a code may repeat it and get the same key.
+    package var repeatGrace: Duration
+    /// Instances a user may have; 0 = no limit.
+    package var instanceLimit: Int
+    /// Link keys not seen for that long are deleted; nil = never.
+    package var keyIdleLifetime: Duration?
+
+    package init(
+        codeLifetime: Duration = .seconds(600), repeatGrace: Duration = .seconds(60), instanceLimit: Int = 10,
+        keyIdleLifetime: Duration? = nil
+    ) {
+        self.codeLifetime = codeLifetime
+        self.repeatGrace = repeatGrace
+        self.instanceLimit = instanceLimit
+        self.keyIdleLifetime = keyIdleLifetime
+    }
+}
+
+package enum KeyError: Error, Sendable, CustomStringConvertible {
+    case store(StoreError)
+    case limitReached(count: Int, limit: Int)
+    /// The user has no such instance.
+    case notFound
+    /// No secret could be made just now: no random bytes, or no free code.
+    case unavailable
+
+    package var description: String {
+        switch self {
+        case .store(let error): "store: \(error)"
+        case .limitReached(let count, let limit): "instance limit reached (\(count) of \(limit))"
+        case .notFound: "no such instance"
+        case .unavailable: "no secret could be made"
+        }
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds, clamped to what an Int64 holds.
+    var wholeMilliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (milliseconds, overflow) = seconds.multipliedReportingOverflow(by: 1000)
+        if overflow { return seconds < 0 ? .min : .max }
+        let (sum, sumOverflow) = milliseconds.addingReportingOverflow(attoseconds / 1_000_000_000_000_000)
+        return sumOverflow ? (seconds < 0 ? .min : .max) : sum
+    }
+}
+
+extension Int64 {
+    /// Sum, clamped instead of overflowing: an absurd setting or clock makes an absurd time, not a crash.
+    func addingClamped(_ other: Int64) -> Int64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? (other < 0 ? .min : .max) : sum
+    }
+}

@@ -1,0 +1,198 @@
+// The life of every pairing code and link key: what a credential opens, and what an owner does to it (KeyService+Owner.swift).
+//
+// Any thread. `cachedTicket` never blocks on the store; everything else awaits it, and answers once the effect is durable.
+// A store that cannot answer is an error thrown, never a refusal: whoever is told "unknown key" forgets a good one.
+//
+// Clocks: what is stored expires by the wall clock, since it must survive a restart; a code known to this process also
+// expires by the monotonic clock, and one with more time left than codes are given is dead. So a wall clock that jumps may
+// end a life sooner, never later. SPDX-License-Identifier: Apache-2.0
+
+package import LinkProtocol
+
+package final class KeyService: Sendable {
+    let store: any LinkStore
+    let vault: KeyVault
+    let policy: KeyPolicy
+    let wrongCodes: WrongCodeLimiter
+    let wallClock: @Sendable () -> WallTime
+    let monotonic: @Sendable () -> Int64
+    let directory = KeyDirectory()
+    /// Codes met by this process and when they die, in monotonic milliseconds. Bounded by the open codes of all users.
+    let codeDeadlines = Locked<[SecretHash: Int64]>([:])
+    let seen = Locked<[InstanceID: WallTime]>([:])
+    let changeMark = Locked<Int64?>(nil)
+
+    /// `wallClock` in milliseconds since 1970, `monotonic` in milliseconds since any fixed point.
+    package init(
+        store: any LinkStore, vault: KeyVault, policy: KeyPolicy, wrongCodes: WrongCodeLimiter,
+        wallClock: @escaping @Sendable () -> WallTime, monotonic: @escaping @Sendable () -> Int64
+    ) {
+        self.store = store
+        self.vault = vault
+        self.policy = policy
+        self.wrongCodes = wrongCodes
+        self.wallClock = wallClock
+        self.monotonic = monotonic
+    }
+
+    /// Checks that the store belongs to this vault, and fills the directory of link keys. Once, before the first join.
+    ///
+    /// Throws `.corrupt`, having changed nothing, when the stored keys were sealed with another master key.
+    package func preload() async throws(StoreError) {
+        let mark = vault.mark
+        guard !mark.bytes.isEmpty, try await store.bindVault(mark) else {
+            throw StoreError(
+                .corrupt,
+                "the stored keys belong to another master key: put back the \(KeyVault.fileName) that was in use "
+                    + "(from a backup, or the service's credential), or move the database away to start afresh; "
+                    + "nothing was changed")
+        }
+        changeMark.withLock { $0 = nil }
+        _ = try await reconcile()
+        if let record = try await store.activatedInstances().first, case .key(_, let sealed) = record.secret,
+            vault.openKey(sealed) == nil
+        {
+            throw StoreError(.corrupt, "the key of instance \(record.id) does not open under this master key; restore a backup")
+        }
+    }
+
+    /// Reads the directory again if another process (the command line) has changed the store, and returns the rooms that no
+    /// key opens any more: the caller kicks them.
+    package func reconcile() async throws(StoreError) -> [RoomTicket] {
+        for _ in 0..<3 {
+            let mark = try await store.changeMark()
+            if changeMark.withLock({ $0 == mark }) { return [] }
+            let epoch = directory.epoch
+            let records = try await store.activatedInstances()
+            if let gone = directory.replace(with: records, readAfter: epoch) {
+                changeMark.withLock { $0 = mark }
+                return gone
+            }
+        }
+        return []  // Keys change under our hands; the next call tries again.
+    }
+
+    /// The room that a link key opens, if the directory knows it. Takes a lock for one look-up.
+    package func cachedTicket(for key: LinkKey) -> RoomTicket? { directory.ticket(for: vault.hash(.key(key))) }
+
+    /// Link keys in the directory.
+    package var liveKeyCount: Int { directory.count }
+
+    /// Decides about a credential presented in `join` (PROTOCOL.md, "Life of a key").
+    ///
+    /// `installID` is what the extension called itself in `iam`; without one it is known by its address.
+    package func resolve(
+        _ credential: JoinCredential, role: Role, address: PeerAddress, installID: String?
+    ) async throws(StoreError) -> JoinDecision {
+        switch credential {
+        case .key(let key):
+            return try await resolve(key: key)
+        case .code(let code):
+            let prefix = address.limitPrefix
+            guard await wrongCodes.admit(prefix: prefix, now: monotonic()) else { return .refused(.tooManyTries) }
+            do {
+                let fingerprint = fingerprint(of: address, installID: installID)
+                let (decision, isGuess) = try await resolve(code: code, role: role, fingerprint: fingerprint)
+                wrongCodes.settle(prefix: prefix, wasWrong: isGuess, now: monotonic())
+                return decision
+            } catch {
+                wrongCodes.settle(prefix: prefix, wasWrong: false, now: monotonic())
+                throw error
+            }
+        }
+    }
+
+    private func resolve(key: LinkKey) async throws(StoreError) -> JoinDecision {
+        let hash = vault.hash(.key(key))
+        if let ticket = directory.ticket(for: hash) { return .admitted(ticket) }
+        var lookup = SecretLookup.unknown
+        for _ in 0..<3 {
+            let epoch = directory.epoch
+            lookup = try await store.lookup(hash)
+            // A key that died while the store was being read must not be remembered, nor admitted if that can be helped.
+            guard case .live(let record) = lookup, !directory.remember(record, readAfter: epoch) else { break }
+        }
+        switch lookup {
+        case .live(let record): return .admitted(RoomTicket(record))
+        case .tombstone: return .refused(.deletedKey)
+        case .spent, .unknown: return .refused(.unknownKey)
+        }
+    }
+
+    /// The extension that may repeat a code: its install id if it has one, else where it comes from.
+    private func fingerprint(of address: PeerAddress, installID: String?) -> SecretHash {
+        if let installID, !installID.isEmpty { return vault.hash(fingerprint: [1] + Array(installID.utf8)) }
+        return vault.hash(fingerprint: [2] + address.limitPrefix)
+    }
+
+    /// The decision, and whether it was a wrong guess.
+    private func resolve(
+        code: PairingCode, role: Role, fingerprint: SecretHash
+    ) async throws(StoreError) -> (JoinDecision, isGuess: Bool) {
+        let hash = vault.hash(.code(code))
+        // Twice, because between look-up and exchange somebody else may have been faster.
+        for _ in 0..<3 {
+            switch try await store.lookup(hash) {
+            case .unknown:
+                return (.refused(.unknownCode), true)
+            case .tombstone:
+                return (.refused(.expiredCode), true)
+            case .spent(let record, let exchangedBy, let until):
+                return try repeated(record, by: fingerprint, exchangedBy: exchangedBy, until: until, role: role)
+            case .live(let record):
+                guard isAlive(record, hash) else { return (.refused(.expiredCode), true) }
+                guard role == .sd else { return (.admitted(RoomTicket(record)), false) }
+                if let decision = try await exchange(hash, by: fingerprint) { return (decision, false) }
+            }
+        }
+        return (.refused(.unknownCode), true)
+    }
+
+    private func repeated(
+        _ record: InstanceRecord, by fingerprint: SecretHash, exchangedBy: SecretHash, until: WallTime, role: Role
+    ) throws(StoreError) -> (JoinDecision, isGuess: Bool) {
+        let isSame = role == .sd && fingerprint == exchangedBy
+        guard isSame, case .key(_, let sealed) = record.secret,
+            StoreRules.isAlive(expiresAt: until, now: wallClock(), life: policy.repeatGrace.wholeMilliseconds)
+        else { return (.refused(.spentCode), !isSame) }
+        guard let key = vault.openKey(sealed) else {
+            throw StoreError(.corrupt, "the key of instance \(record.id) does not open under this master key")
+        }
+        return (.exchanged(RoomTicket(record), newKey: key, isRepeat: true), false)
+    }
+
+    /// Nil when the code is no longer what the look-up said: look again.
+    private func exchange(_ code: SecretHash, by fingerprint: SecretHash) async throws(StoreError) -> JoinDecision? {
+        guard let key = vault.randomKey(), let sealed = try? vault.seal(key: key) else {
+            throw StoreError(.io, "no random bytes")
+        }
+        let now = wallClock()
+        let epoch = directory.epoch
+        let result = try await store.exchange(
+            code: code, by: fingerprint, newKey: .key(hash: vault.hash(.key(key)), sealed: sealed),
+            repeatableUntil: now.addingClamped(policy.repeatGrace.wholeMilliseconds), now: now)
+        switch result {
+        case .exchanged(let record):
+            directory.settle(record, since: epoch)
+            codeDeadlines.withLock { $0[code] = nil }
+            return .exchanged(RoomTicket(record), newKey: key, isRepeat: false)
+        case .alreadySpent, .expired, .unknown:
+            return nil
+        }
+    }
+
+    /// By both clocks; see the head of the file.
+    private func isAlive(_ record: InstanceRecord, _ hash: SecretHash) -> Bool {
+        guard case .code(_, _, let expiresAt) = record.secret else { return false }
+        let now = wallClock()
+        let life = policy.codeLifetime.wholeMilliseconds
+        guard StoreRules.isAlive(expiresAt: expiresAt, now: now, life: life) else { return false }
+        let ticks = monotonic()
+        let deadline = codeDeadlines.withLock {
+            let deadline = min($0[hash] ?? .max, ticks.addingClamped(expiresAt - now))
+            $0[hash] = deadline
+            return deadline
+        }
+        return ticks < deadline
+    }
+}

@@ -1,0 +1,127 @@
+// A connection and an outbound message as Swift sees them: thin names for the engine's pointers.
+//
+// Loop thread only; a Connection is valid until its on_closed has been delivered, so sessions drop theirs there. Messages are counted by
+// hand (retain/release) because a message never leaves its loop and ARC's atomics would cost more than the relay itself.
+// SPDX-License-Identifier: Apache-2.0
+
+import CWebSocket
+
+struct Connection: Equatable {
+    let raw: OpaquePointer
+
+    var id: UInt64 { cws_conn_id(raw) }
+    var loopRaw: OpaquePointer { cws_conn_loop(raw) }
+    var isWebSocket: Bool { cws_conn_is_websocket(raw) }
+    var isTLS: Bool { cws_conn_is_tls(raw) }
+    var listenerTag: UInt16 { cws_conn_listener_tag(raw) }
+    var queuedBytes: Int { cws_queued_bytes(raw) }
+    var queuedCount: Int { Int(cws_queued_count(raw)) }
+    var lastHeardMs: UInt64 { cws_conn_last_heard_ms(raw) }
+
+    /// The session that owns this connection; the connection holds one reference to it.
+    var session: Session? {
+        cws_conn_user(raw).map { Unmanaged<Session>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    /// Replaces the owner, keeping the reference count right.
+    func setSession(_ session: Session?) {
+        let old = cws_conn_user(raw)
+        cws_conn_set_user(raw, session.map { Unmanaged.passRetained($0).toOpaque() })
+        if let old { Unmanaged<Session>.fromOpaque(old).release() }
+    }
+
+    var peer: PeerAddress {
+        var address = cws_address()
+        cws_conn_peer(raw, &address)
+        let count = address.family == 4 ? 4 : address.family == 6 ? 16 : 0
+        let bytes = withUnsafeBytes(of: address.bytes) { Array($0.prefix(count)) }
+        return PeerAddress(family: PeerAddress.Family(rawValue: address.family) ?? .unix, bytes: bytes, port: address.port)
+    }
+
+    func pause() { cws_conn_pause(raw) }
+    func resume() { cws_conn_resume(raw) }
+    func abort(_ reason: cws_reason) { cws_abort(raw, reason) }
+    func abortLocally() { cws_abort(raw, CWS_R_LOCAL_ABORT) }
+    func abortAsSlow() { cws_abort(raw, CWS_R_QUEUE_OVERFLOW) }
+    func abortAsSilent() { cws_abort(raw, CWS_R_HEARTBEAT_TIMEOUT) }
+    func move(to loop: EventLoop) { cws_conn_move(raw, loop.raw) }
+
+    /// False: the queue is at its ceiling, nothing was queued.
+    func send(_ message: Message) -> Bool { cws_send(raw, message.raw) == CWS_OK }
+
+    func close(_ reason: CloseReason) {
+        reason.text.withUTF8Buffer { text in
+            cws_close(raw, reason.code, cws_slice(p: text.baseAddress, n: text.count))
+        }
+    }
+
+    func setMessageCeiling(_ bytes: Int) { cws_set_message_ceiling(raw, bytes, true) }
+    func setQueueCeiling(bytes: Int, count: Int) {
+        cws_set_queue_ceiling(raw, bytes, UInt32(clamping: count))
+    }
+    func setHeartbeat(intervalMs: UInt32, timeoutMs: UInt32, ping: Message?) {
+        cws_set_heartbeat(raw, intervalMs, timeoutMs, ping?.raw)
+    }
+}
+
+/// An outbound WebSocket message of one loop, reference-counted by hand.
+struct Message {
+    let raw: OpaquePointer
+
+    var count: Int { cws_message_size(raw) }
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: cws_message_bytes(raw), count: count) }
+    var mutableBytes: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: cws_message_bytes(raw), count: count)
+    }
+    func retain() { cws_message_retain(raw) }
+    func release() { cws_message_release(raw) }
+}
+
+extension EventLoop {
+    /// Loop thread: a text message of `count` uninitialised bytes, one reference owned by the caller. Nil when out of memory.
+    func makeText(count: Int) -> Message? { cws_message_new(raw, CWS_TEXT, count).map { Message(raw: $0) } }
+
+    /// Loop thread: a text message with these bytes.
+    func makeText(_ bytes: some Collection<UInt8>) -> Message? {
+        guard let message = makeText(count: bytes.count) else { return nil }
+        message.mutableBytes.copyBytes(from: bytes)
+        return message
+    }
+
+    /// Loop thread: an empty WebSocket ping.
+    func makePing() -> Message? { cws_message_new(raw, CWS_PING, 0).map { Message(raw: $0) } }
+
+    /// Loop thread: a WebSocket ping that carries eight bytes, to be recognised in its pong.
+    func makePing(number: UInt64) -> Message? {
+        guard let raw = cws_message_new(raw, CWS_PING, 8) else { return nil }
+        let message = Message(raw: raw)
+        message.mutableBytes.storeBytes(of: number, as: UInt64.self)
+        return message
+    }
+
+    /// Loop thread: the connection with this id if it is still this loop's.
+    func connection(id: UInt64) -> Connection? { cws_loop_find(raw, id).map { Connection(raw: $0) } }
+
+    /// Runs `body` with this loop's shard after everything posted before; unlike an actor hop it keeps its place among connections moved
+    /// here. Any thread. `body` may carry a session that this call hands over: the caller must not touch it afterwards.
+    func post(_ body: sending @escaping (Shard) -> Void) {
+        let box = Unmanaged.passRetained(PostBox(self, body))
+        let posted = cws_loop_post(
+            raw,
+            { argument in
+                guard let argument else { return }
+                let box = Unmanaged<PostBox>.fromOpaque(argument).takeRetainedValue()
+                if let shard = box.loop.box.shard { box.body(shard) }
+            }, box.toOpaque())
+        if !posted { box.release() }
+    }
+}
+
+private final class PostBox {
+    let loop: EventLoop
+    let body: (Shard) -> Void
+    init(_ loop: EventLoop, _ body: @escaping (Shard) -> Void) {
+        self.loop = loop
+        self.body = body
+    }
+}

@@ -1,0 +1,98 @@
+// Opening sockets and giving them to loops; the engine's limits from the settings; a loop's figures.
+//
+// `Listening.open` may be called on any thread, the extensions of Shard on its loop. SPDX-License-Identifier: Apache-2.0
+
+import CWebSocket
+import Glibc
+
+struct ListenFailure: Error {
+    var reason: String
+    var isInUse: Bool
+}
+
+enum Listening {
+    static let backlog: Int32 = 4096
+
+    /// A TCP socket with SO_REUSEPORT, so that every loop has its own. Port 0 chooses one.
+    static func open(host: String, port: UInt16) throws(ListenFailure) -> (descriptor: Int32, port: UInt16) {
+        var descriptor: Int32 = -1
+        var bound: UInt16 = 0
+        let status = cws_socket_listen(host, port, true, backlog, &descriptor, &bound)
+        guard status == CWS_OK else { throw failure(status) }
+        return (descriptor, bound)
+    }
+
+    static func open(path: String) throws(ListenFailure) -> Int32 {
+        var descriptor: Int32 = -1
+        let status = cws_socket_listen_unix(path, 0o660, &descriptor)
+        guard status == CWS_OK else { throw failure(status) }
+        return descriptor
+    }
+
+    private static func failure(_ status: cws_status) -> ListenFailure {
+        let text = status == CWS_SYSTEM ? String(cString: cws_last_error()) : String(cString: cws_status_text(status))
+        return ListenFailure(reason: text, isInUse: status == CWS_ADDRESS_IN_USE)
+    }
+}
+
+extension Shard {
+    static let publicTag: UInt16 = 1
+
+    func listen(_ descriptor: Int32, isShared: Bool) {
+        var options = cws_listener_options()
+        options.tag = Self.publicTag
+        options.is_shared = isShared
+        if cws_loop_listen_take(loop.raw, descriptor, &options) != CWS_OK {
+            shared.log.write(.error, "listen_failed", ["loop": .int(Int64(index)), "detail": .string(String(cString: cws_last_error()))])
+        }
+    }
+
+    func unlisten() { cws_loop_unlisten(loop.raw, Self.publicTag) }
+
+    func reading() -> ShardReading {
+        var stats = cws_loop_stats()
+        cws_loop_read_stats(loop.raw, &stats)
+        var reading = ShardReading(counters: counters)
+        reading.figures = [
+            ("connections_accepted_total", stats.accepted_count, true), ("connections_open", stats.open_count, false),
+            ("websockets_open", stats.websocket_count, false), ("http_requests_total", stats.requests_count, true),
+            ("upgrades_total", stats.upgrades_count, true), ("messages_in_total", stats.messages_in_count, true),
+            ("messages_out_total", stats.messages_out_count, true), ("bytes_in_total", stats.bytes_in, true),
+            ("bytes_out_total", stats.bytes_out, true), ("queued_bytes", stats.queued_bytes, false),
+            ("buffered_bytes", stats.buffered_bytes, false), ("connections_moved_total", stats.moved_in_count, true),
+            ("accept_paused_total", stats.accept_paused_count, true), ("loop_turns_total", stats.turns_count, true),
+            ("loop_busy_nanoseconds_total", stats.busy_ns, true), ("loop_longest_turn_nanoseconds", stats.max_turn_ns, false),
+        ]
+        withUnsafeBytes(of: stats.reason_count) { raw in
+            let counts = raw.bindMemory(to: UInt64.self)
+            for i in 1..<min(counts.count, Int(CWS_R_COUNT.rawValue)) {
+                let reason = cws_reason(rawValue: UInt32(i))
+                reading.connectionEndings.append((String(cString: cws_reason_name(reason)), counts[i]))
+            }
+        }
+        reading.roomCount = rooms.count
+        reading.sessionCount = sessions.count
+        reading.commandsInFlight = rooms.values.reduce(0) { $0 + $1.ledger.openCount }
+        return reading
+    }
+}
+
+extension EventLoop {
+    convenience init?(index: Int, settings: Settings, loopCount: Int) {
+        var limits = cws_limits_default()
+        limits.head_bytes = UInt32(clamping: settings.headBytes)
+        limits.head_timeout_ms = UInt32(clamping: settings.headTimeout.wholeMilliseconds)
+        limits.body_timeout_ms = UInt32(clamping: settings.bodyTimeout.wholeMilliseconds)
+        limits.keepalive_timeout_ms = UInt32(clamping: settings.keepaliveTimeout.wholeMilliseconds)
+        limits.fragment_count = UInt32(clamping: settings.fragmentCount)
+        limits.connection_count = UInt32(clamping: max(1, settings.connectionCount / loopCount))
+        self.init(index: index, limits: limits)
+    }
+}
+
+enum SystemFacts {
+    static var coreCount: Int {
+        let n = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+        return n > 0 ? min(n, 64) : 1
+    }
+}

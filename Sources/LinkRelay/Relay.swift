@@ -1,0 +1,243 @@
+// The composition root: loops, shards, listeners and the periodic tasks, started and stopped as one.
+//
+// Any thread. What happens to a message is decided in the shards; this file only wires them. SPDX-License-Identifier: Apache-2.0
+
+package import LinkProtocol
+
+package enum RelayError: Error, Sendable, CustomStringConvertible {
+    case noResources(String)
+    case cannotListen(address: String, reason: String, isInUse: Bool)
+    case store(StoreError)
+
+    package var description: String {
+        switch self {
+        case .noResources(let what): "out of memory or descriptors while starting \(what)"
+        case .cannotListen(let address, let reason, _): "cannot listen on \(address): \(reason)"
+        case .store(let error): "the store failed: \(error)"
+        }
+    }
+}
+
+package final class Relay: Sendable {
+    let shared: SharedParts
+    let store: any LinkStore
+    let log: Log
+    private let accounts: Accounts
+    private let monotonic: @Sendable () -> Int64
+    private let restCounters = RestCounters()
+    private let shards: [ShardActor]
+    private let exits: ThreadExits
+    private let state = Locked(State())
+
+    private struct State: Sendable {
+        var boundAddresses: [String] = []
+        var maintenance: Task<Void, Never>?
+    }
+
+    /// Builds loops and shards; nothing runs yet. `keys` and `accounts` are what REST and `join` work with.
+    package init(
+        settings: Settings, log: Log, store: any LinkStore, keys: KeyService, accounts: Accounts,
+        wallClock: @escaping @Sendable () -> WallTime, monotonic: @escaping @Sendable () -> Int64
+    ) throws(RelayError) {
+        self.log = log
+        self.store = store
+        let loopCount = settings.loops > 0 ? settings.loops : SystemFacts.coreCount
+        shared = SharedParts(settings: settings, loopCount: loopCount, keys: keys, log: log, wallClock: wallClock)
+        self.accounts = accounts
+        self.monotonic = monotonic
+        exits = ThreadExits(count: loopCount)
+        var actors: [ShardActor] = []
+        for index in 0..<loopCount {
+            guard let loop = EventLoop(index: index, settings: settings, loopCount: loopCount) else {
+                throw .noResources("loop \(index)")
+            }
+            let shard = Shard(index: index, loop: loop, shared: shared)
+            loop.box.shard = shard
+            actors.append(ShardActor(loop: loop, shard: shard))
+        }
+        shards = actors
+        shared.complete(shards: actors, api: makeAPI(settings))
+    }
+
+    private func makeAPI(_ settings: Settings) -> RestAPI {
+        RestAPI(
+            keys: shared.keys, accounts: accounts, rooms: self, store: store, origins: settings.originPolicy, site: StaticSite(),
+            log: log, counters: restCounters, monotonic: monotonic)
+    }
+
+    /// Takes over what may change while running: limits, origins, hosts. Drops nobody.
+    package func reload(_ settings: Settings) async {
+        shared.replace(settings: settings, api: makeAPI(settings))
+        let limits = ShardLimits(settings, loopCount: shared.loopCount)
+        for shard in shards { await shard.run { $0.limits = limits } }
+    }
+
+    package var boundAddresses: [String] { state.withLock { $0.boundAddresses } }
+
+    /// Loads the key directory, starts the loops, opens the listeners. `inherited` are listening descriptors of socket activation; when
+    /// there are some, the settings' addresses are not opened.
+    package func start(inherited: [Int32] = []) async throws(RelayError) {
+        do throws(StoreError) { try await shared.keys.preload() } catch { throw .store(error) }
+        for (index, shard) in shards.enumerated() {
+            let exits = exits
+            guard shard.loop.start(onExit: { exits.one() }) else { throw .noResources("thread \(index)") }
+        }
+        if inherited.isEmpty {
+            for address in shared.settings.listen { try await listen(on: address) }
+        } else {
+            for descriptor in inherited { try await adopt(descriptor, name: "inherited descriptor \(descriptor)") }
+        }
+        let task = Task { [weak self] in
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .seconds(15))
+                await self?.maintain()
+            }
+        }
+        state.withLock { $0.maintenance = task }
+    }
+
+    private func listen(on address: ListenAddress) async throws(RelayError) {
+        switch address {
+        case .tcp(let host, let port):
+            var bound = port
+            for shard in shards {
+                let opened: (descriptor: Int32, port: UInt16)
+                do throws(ListenFailure) {
+                    opened = try Listening.open(host: host, port: bound)
+                } catch {
+                    throw .cannotListen(address: address.description, reason: error.reason, isInUse: error.isInUse)
+                }
+                bound = opened.port
+                await shard.run { $0.listen(opened.descriptor, isShared: false) }
+            }
+            let text = host.contains(":") ? "http://[\(host)]:\(bound)" : "http://\(host):\(bound)"
+            state.withLock { $0.boundAddresses.append(text) }
+        case .unix(let path):
+            let descriptor: Int32
+            do throws(ListenFailure) {
+                descriptor = try Listening.open(path: path)
+            } catch {
+                throw .cannotListen(address: path, reason: error.reason, isInUse: error.isInUse)
+            }
+            try await adopt(descriptor, name: "unix:\(path)")
+        }
+    }
+
+    private func adopt(_ descriptor: Int32, name: String) async throws(RelayError) {
+        for shard in shards { await shard.run { $0.listen(descriptor, isShared: true) } }
+        state.withLock { $0.boundAddresses.append(name) }
+    }
+
+    /// Expires codes and idle keys; their rooms are told.
+    private func maintain() async {
+        do throws(StoreError) {
+            for instance in try await shared.keys.expire() { await kick(RoomID(instance.id), reason: .expired) }
+        } catch {
+            log.write(.error, "store_failed", ["during": "expire", "detail": .string("\(error)")])
+        }
+    }
+
+    /// True while every loop still turns: each answers within `seconds`.
+    package func isAlive(within seconds: Int) async -> Bool {
+        await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                for shard in self.shards { await shard.run { _ in } }
+                return true
+            }
+            group.addTask {
+                try? await Task.sleep(for: .seconds(seconds))
+                return false
+            }
+            let first = await group.next() ?? false
+            group.cancelAll()
+            return first
+        }
+    }
+
+    /// Stops accepting and closes transports spread over the drain window, so that peers come back without a herd. Returns when all are gone
+    /// or the window (and the close handshakes' time) has passed.
+    package func drain() async {
+        shared.startDraining()
+        state.withLock { $0.maintenance }?.cancel()
+        for shard in shards { await shard.run { $0.startDraining() } }
+        let patience = shared.settings.drainWindow.wholeMilliseconds.addingClamped(4_000)
+        var waited: Int64 = 0
+        while waited < patience {
+            var open = 0
+            for shard in shards { open += await shard.run { $0.sessions.count } }
+            if open == 0 { return }
+            try? await Task.sleep(for: .milliseconds(50))
+            waited += 50
+        }
+    }
+
+    /// Ends the loops and closes the store. Call after `drain()`, or alone for an abrupt end.
+    package func stop() async {
+        state.withLock { $0.maintenance }?.cancel()
+        shared.startDraining()
+        for shard in shards { shard.loop.stop() }
+        await exits.all()
+        await store.close()
+    }
+}
+
+extension Relay: RoomControl {
+    private func home(_ room: RoomID) -> ShardActor? {
+        let i = room.home(loopCount: shared.loopCount)
+        return shards.indices.contains(i) ? shards[i] : nil
+    }
+
+    package func kick(_ room: RoomID, reason: KickReason) async {
+        await home(room)?.run { $0.kick(room, reason: reason) }
+    }
+
+    package func announceUpgrade(_ room: RoomID, key: LinkKey) async {
+        await home(room)?.run { $0.announceUpgrade(room, key: key) }
+    }
+
+    package func presence(of rooms: [RoomID]) async -> [RoomID: RoomSnapshot] {
+        var found: [RoomID: RoomSnapshot] = [:]
+        for room in rooms { found[room] = await home(room)?.run { $0.snapshot(room) } }
+        return found
+    }
+
+    package var isAccepting: Bool { !shared.isDraining }
+
+    package func metricsText() async -> String {
+        var readings: [ShardReading] = []
+        for shard in shards { readings.append(await shard.run { $0.reading() }) }
+        return MetricsText.render(readings)
+    }
+}
+
+/// Lets `stop()` wait for the loops' threads.
+final class ThreadExits: Sendable {
+    private struct State: Sendable {
+        var running: Int
+        var waiters: [CheckedContinuation<Void, Never>] = []
+    }
+    private let state: Locked<State>
+
+    init(count: Int) { state = Locked(State(running: count)) }
+
+    func one() {
+        let ready = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+            state.running -= 1
+            guard state.running <= 0 else { return [] }
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in ready { waiter.resume() }
+    }
+
+    func all() async {
+        await withCheckedContinuation { continuation in
+            let isOver = state.withLock { state in
+                if state.running <= 0 { return true }
+                state.waiters.append(continuation)
+                return false
+            }
+            if isOver { continuation.resume() }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+// One peer's life in relay terms: what it speaks, who it says it is, where it sits.
+//
+// Owned by one shard at a time and touched on its loop only; it moves with its connections when it takes a seat in a room of
+// another loop. A connection holds one reference to its session (Connection.setSession). SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+final class Session {
+    /// Unique in the process; says nothing to anybody outside.
+    let serial: UInt64
+    let dialect: Dialect
+    /// Where it came from, as limits count it.
+    let address: PeerAddress
+    let openedMs: UInt64
+
+    /// The WebSocket it speaks over; nil while it polls, while it is handed to another loop, and when it is gone.
+    var connection: Connection?
+    /// Everything that only an Engine.IO session has.
+    let engine: EngineState?
+
+    var role: Role?
+    var identity: Identity?
+    /// A credential given in the Authorization header of a native upgrade, used by a `join` without one.
+    var presetCredential: JoinCredential?
+
+    /// The room it is seated in.
+    unowned(unsafe) var room: Room?
+    /// Its place in the room's list of its role.
+    var seatIndex = 0
+    /// The room's command sequence when it sat down: earlier commands were not sent to it.
+    var joinedAtSequence: UInt64 = 0
+    /// Counts the room's joins: of two extensions, the one with the larger number came later.
+    var joinOrder: UInt64 = 0
+
+    /// A `join` is being looked up: input waits.
+    var isJoining = false
+    var isGone = false
+    /// Input that arrived over polling while it was joining.
+    var deferredInput: [UInt8] = []
+    /// Seat to take once the move to the room's home loop is done.
+    var pendingSeat: PendingSeat?
+    /// Messages refused so far; too many end the connection.
+    var refusedCount: UInt32 = 0
+    /// Commands sent to this extension that it has not proved to have received.
+    var unconfirmed: DeliveryLog?
+    /// Progress held back because this member is slow: the newest per command.
+    var coalesced: CoalescedProgress?
+    /// Why it ended, for the log and the operator.
+    var endReason: String?
+    /// Its input is held back because its room or the process is over the memory budget.
+    var isHeldBack = false
+
+    init(serial: UInt64, dialect: Dialect, address: PeerAddress, openedMs: UInt64, engine: EngineState?) {
+        self.serial = serial
+        self.dialect = dialect
+        self.address = address
+        self.openedMs = openedMs
+        self.engine = engine
+    }
+
+    var transportName: String {
+        guard let engine else { return "websocket" }
+        return engine.transport == .polling ? "polling" : "websocket"
+    }
+}
+
+/// A seat that was granted and is taken as soon as the session is on the room's home loop.
+struct PendingSeat {
+    var ticket: RoomTicket
+    var ack: AckReference?
+    /// Set when the join exchanged a code: what everyone in the room is told.
+    var newKey: LinkKey?
+    /// The exchange is a repeat: only the joiner is told.
+    var isRepeat = false
+}
+
+/// The `ack` of a request, as its peer wrote it: a raw JSON value (native) or digits (Socket.IO).
+struct AckReference {
+    var bytes: [UInt8]
+}
+
+/// One inbound event, whatever dialect it came in. The buffers are lent for the call.
+struct Inbound {
+    var event: Event
+    /// The payload exactly as sent; empty when there is none.
+    var payload: UnsafeRawBufferPointer
+    /// The payload's contents when it is a plain string.
+    var text: UnsafeRawBufferPointer?
+    var id: UnsafeRawBufferPointer
+    var type: UnsafeRawBufferPointer
+    var status: CommandState?
+    var isObject: Bool
+    var ack: AckReference?
+}
+
+/// Progress that a slow member will be told once it has caught up: at most one per command, the newest.
+struct CoalescedProgress {
+    private(set) var entries: [(id: [UInt8], message: Message)] = []
+    static let limit = 64
+
+    /// Keeps `message` (retaining it) in place of an older one with this id. False: no room.
+    mutating func keep(id: UnsafeRawBufferPointer, _ message: Message) -> Bool {
+        if let i = entries.firstIndex(where: { id.elementsEqual($0.id) }) {
+            entries[i].message.release()
+            message.retain()
+            entries[i].message = message
+            return true
+        }
+        guard entries.count < Self.limit else { return false }
+        message.retain()
+        entries.append((Array(id), message))
+        return true
+    }
+
+    /// Forgets what is kept for `id`: a terminal status follows.
+    mutating func discard(id: UnsafeRawBufferPointer) {
+        guard let i = entries.firstIndex(where: { id.elementsEqual($0.id) }) else { return }
+        entries.remove(at: i).message.release()
+    }
+
+    mutating func takeAll() -> [Message] {
+        defer { entries.removeAll() }
+        return entries.map { $0.message }
+    }
+}

@@ -1,0 +1,241 @@
+// A command's way to the extension, and the relay's promise that it ends.
+//
+// Loop thread of the room's home. Payloads pass byte for byte; one frame a dialect is shared by all receivers.
+// SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+extension Shard {
+    @inline(__always)
+    func command(_ session: Session, _ inbound: Inbound) {
+        guard let room = session.room else {
+            return refuse(session, .notInRoom, "Join a room before sending a command.", ack: inbound.ack)
+        }
+        guard session.role == .client else {
+            return refuse(session, .wrongRole, "An extension answers commands; it does not send them.", ack: inbound.ack)
+        }
+        guard inbound.isObject else {
+            return refuse(session, .malformed, "A command is a JSON object.", ack: inbound.ack)
+        }
+        if inbound.payload.count > limits.clientMessageBytes {
+            return oversize(session, size: UInt64(inbound.payload.count), id: inbound.id, type: inbound.type)
+        }
+        counters.commandCount &+= 1
+        var row = -1
+        switch room.ledger.admit(
+            id: inbound.id, type: inbound.type, requester: session.serial, deadlineMs: nowMs &+ limits.commandTimeoutMs)
+        {
+        case .admitted(let admitted):
+            row = admitted
+            if !room.isCommandTimerArmed { armCommandTimer(room) }
+        case .duplicate(let running):
+            return answerDuplicate(session, room, running, inbound)
+        case .full:
+            counters.refuse(.commandsInFlight)
+            return endUnbooked(session, inbound, .refused, "Too many commands are in flight in this room; wait for some to end.")
+        case .related, .untracked:
+            break
+        }
+        if room.sds.isEmpty {
+            hold(session, inbound, row, room)
+        } else if row >= 0, isUnsupported(inbound.type, in: room) {
+            counters.refuse(.unsupported)
+            endRow(row, in: room, .unsupported, "The extension does not know this kind of command.", to: [session])
+        } else {
+            relayCommand(inbound.payload, room)
+        }
+        acknowledge(session, inbound.ack, Self.successPayload)
+        checkRoomMemory(room, sender: session)
+    }
+
+    @inline(__always)
+    private func relayCommand(_ payload: UnsafeRawBufferPointer, _ room: Room) {
+        room.commandSequence &+= 1
+        var native: Message?
+        var socketio: Message?
+        // Backwards, since a member that is dropped as slow leaves the list.
+        var i = room.sds.count - 1
+        while i >= 0 {
+            let sd = room.sds[i]
+            i -= 1
+            let made = sd.dialect == .native ? native : socketio
+            guard let message = made ?? loop.frame(.command, sd.dialect, payload: payload) else {
+                counters.drop(.noMemory)
+                continue
+            }
+            if sd.dialect == .native { native = message } else { socketio = message }
+            sendCommand(FramedPayload(message: message, dialect: sd.dialect, event: .command), room.commandSequence, to: sd)
+        }
+        native?.release()
+        socketio?.release()
+    }
+
+    /// Sends one command to one extension and keeps it until there is proof of its arrival.
+    @inline(__always)
+    private func sendCommand(_ command: FramedPayload, _ sequence: UInt64, to sd: Session) {
+        command.message.retain()
+        sd.unconfirmed?.note(
+            command, sequence: sequence, countCeiling: limits.memberQueueCount, byteCeiling: limits.heldCommandBytes)
+        if transmit(sd, command.message) { _ = sendBarrier(sd, force: false) }
+    }
+
+    /// A command from an earlier connection of this install that may not have arrived. Takes over the entry's reference.
+    func redeliver(_ entry: DeliveryLog.Entry, to sd: Session, in room: Room) {
+        counters.redeliveredCount &+= 1
+        passOn(entry.command, entry.sequence, to: sd)
+        entry.command.message.release()
+    }
+
+    private func passOn(_ command: FramedPayload, _ sequence: UInt64, to sd: Session) {
+        if command.dialect == sd.dialect { return sendCommand(command, sequence, to: sd) }
+        guard let message = loop.frame(.command, sd.dialect, payload: command.payload) else { return counters.drop(.noMemory) }
+        sendCommand(FramedPayload(message: message, dialect: sd.dialect, event: .command), sequence, to: sd)
+        message.release()
+    }
+
+    // MARK: Held
+
+    /// The extension is away: within its grace period commands wait for it, in order and bounded; after it they end at once.
+    private func hold(_ session: Session, _ inbound: Inbound, _ row: Int, _ room: Room) {
+        guard !room.ghosts.isEmpty else {
+            return endUndelivered(session, inbound, row, room, .instanceOffline, "The instance is offline.")
+        }
+        guard room.held.count < limits.heldCommandCount, room.heldBytes + inbound.payload.count <= limits.heldCommandBytes,
+            let message = loop.frame(.command, .socketio, payload: inbound.payload)
+        else {
+            return endUndelivered(
+                session, inbound, row, room, .refused, "The instance is reconnecting and too much is waiting for it already.")
+        }
+        counters.heldCount &+= 1
+        room.commandSequence &+= 1
+        room.held.append(
+            HeldCommand(
+                command: FramedPayload(message: message, dialect: .socketio, event: .command), sequence: room.commandSequence,
+                row: row))
+        room.heldBytes += message.count
+        if row >= 0 { room.ledger.setHeld(row: row, true) }
+    }
+
+    func deliverHeld(in room: Room) {
+        guard !room.held.isEmpty else { return }
+        let waiting = room.held
+        room.held.removeAll()
+        room.heldBytes = 0
+        for held in waiting {
+            if held.row >= 0 { room.ledger.setHeld(row: held.row, false) }
+            for sd in room.sds { passOn(held.command, held.sequence, to: sd) }
+            held.command.message.release()
+        }
+    }
+
+    // MARK: Endings by the relay
+
+    private func endUndelivered(
+        _ session: Session, _ inbound: Inbound, _ row: Int, _ room: Room, _ reason: TerminalReason, _ sentence: String
+    ) {
+        counters.refuse(.instanceOffline)
+        if row >= 0 {
+            endRow(row, in: room, reason, sentence, to: [session])
+        } else {
+            endUnbooked(session, inbound, reason, sentence)
+        }
+    }
+
+    /// A terminal status for a command that is in no ledger. One without an id cannot be answered by a status: an `error` says it.
+    private func endUnbooked(_ session: Session, _ inbound: Inbound, _ reason: TerminalReason, _ sentence: String) {
+        guard !inbound.id.isEmpty else { return refuse(session, .instanceOffline, sentence, ack: inbound.ack) }
+        sendTerminal(id: Array(inbound.id), type: Array(inbound.type), reason, sentence, to: [session])
+    }
+
+    func endRow(_ row: Int, in room: Room, _ reason: TerminalReason, _ sentence: String, to receivers: ContiguousArray<Session>) {
+        let (id, type) = room.ledger.idAndType(row: row)
+        room.ledger.close(row: row)?.message.release()
+        sendTerminal(id: id, type: type, reason, sentence, to: receivers)
+    }
+
+    private func sendTerminal(
+        id: [UInt8], type: [UInt8], _ reason: TerminalReason, _ sentence: String, to receivers: ContiguousArray<Session>
+    ) {
+        counters.terminalCount[Int(reason.rawValue)] &+= 1
+        let payload = RelayStatus.terminal(
+            id: id, type: type, reason: reason, error: sentence, updatedAt: Timestamp.iso8601(milliseconds: shared.wallClock()))
+        fanOut(.commandStatus, payload, to: receivers)
+    }
+
+    /// The extension is gone for good, or the link is: whatever is unfinished ends.
+    func endAllCommands(in room: Room, _ reason: TerminalReason) {
+        for held in room.held { held.command.message.release() }
+        room.held.removeAll()
+        room.heldBytes = 0
+        let sentence = reason == .instanceOffline ? "The instance went offline before it answered." : "The link was removed."
+        for row in room.ledger.openRows { endRow(row, in: room, reason, sentence, to: room.clients) }
+    }
+
+    private func armCommandTimer(_ room: Room) {
+        guard let next = room.ledger.nextDeadlineMs else { return }
+        room.isCommandTimerArmed = true
+        schedule(inMs: next > nowMs ? next - nowMs : 0, .commands(room))
+    }
+
+    func commandsExpired(_ room: Room) {
+        room.isCommandTimerArmed = false
+        for row in room.ledger.expired(nowMs: nowMs) {
+            if room.ledger.rows[row].isHeld {
+                if let i = room.held.firstIndex(where: { $0.row == row }) {
+                    let held = room.held.remove(at: i)
+                    room.heldBytes -= held.command.byteCount
+                    held.command.message.release()
+                }
+            }
+            endRow(row, in: room, .timeout, "The instance did not answer in time.", to: room.clients)
+        }
+        armCommandTimer(room)
+        if room.isEmpty { markDirty(room) }
+    }
+
+    private func answerDuplicate(_ session: Session, _ room: Room, _ row: Int, _ inbound: Inbound) {
+        counters.refuse(.duplicateCommand)
+        acknowledge(session, inbound.ack, Self.successPayload)
+        if let status = room.ledger.rows[row].lastStatus { sendStatus(status, to: session) }
+    }
+
+    private func isUnsupported(_ type: UnsafeRawBufferPointer, in room: Room) -> Bool {
+        room.sds.allSatisfy { sd in
+            guard let capabilities = sd.identity?.capabilities, !capabilities.isEmpty else { return false }
+            return !capabilities.contains { $0.utf8.elementsEqual(type) }
+        }
+    }
+
+    // MARK: Proof of arrival
+
+    /// Sends a ping whose answer proves that everything before it arrived; at most one is out at a time unless `force`.
+    /// Returns the ping's number.
+    func sendBarrier(_ sd: Session, force: Bool) -> UInt64 {
+        guard let connection = sd.connection else { return 0 }
+        let began = sd.unconfirmed?.beginBarrier() ?? false
+        if let engine = sd.engine {
+            guard began || force else { return engine.pingsSent }
+            if let ping = frames?.enginePing, connection.send(ping) { engine.pingsSent &+= 1 }
+            if began { engine.barrierPing = engine.pingsSent }
+            return engine.pingsSent
+        }
+        guard began || force, let number = sd.unconfirmed?.barrierNumber else { return 0 }
+        if let ping = loop.makePing(number: number) {
+            _ = connection.send(ping)
+            ping.release()
+        }
+        return number
+    }
+
+    func barrierAnswered(_ sd: Session) {
+        sd.unconfirmed?.confirmBarrier()
+        _ = sendBarrier(sd, force: false)
+    }
+
+    /// The number of the newest ping this extension has answered (native: of its barriers).
+    func lastAnsweredPing(_ sd: Session) -> UInt64 {
+        if let engine = sd.engine { return engine.transport == .websocket ? engine.pongsHeard : .max }
+        guard let log = sd.unconfirmed else { return .max }
+        return log.isBarrierOut ? log.barrierNumber &- 1 : log.barrierNumber
+    }
+}

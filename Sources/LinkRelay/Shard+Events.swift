@@ -1,0 +1,177 @@
+// What an event means, whatever dialect it came in: identify, join, leave, command, status; and how refusals are told.
+//
+// Loop thread. SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+extension Shard {
+    @inline(__always)
+    func dispatch(_ session: Session, _ inbound: Inbound) {
+        switch inbound.event {
+        case .command: command(session, inbound)
+        case .commandStatus: status(session, inbound)
+        case .iam: identify(session, inbound)
+        case .join: join(session, inbound)
+        case .leave: leave(session, inbound)
+        case .roomPresence, .upgradeKey, .kicked, .error:
+            refuse(session, .unknownEvent, "Only the relay sends that event.", ack: inbound.ack)
+        }
+    }
+
+    private func identify(_ session: Session, _ inbound: Inbound) {
+        let identity: Identity
+        do throws(IdentifyError) {
+            identity = try Identity(parsing: Array(inbound.payload))
+        } catch {
+            return refuse(session, .unknownRole, error.sentence, ack: inbound.ack)
+        }
+        // Seated members keep their role: the site says `iam` again after every reconnect, always the same.
+        if let room = session.room, session.role != identity.role {
+            _ = room
+            return refuse(session, .wrongRole, "Leave the room before changing your type.", ack: inbound.ack)
+        }
+        session.role = identity.role
+        session.identity = identity
+        let ceiling = identity.role == .sd ? limits.sdMessageBytes : limits.clientMessageBytes
+        session.connection?.setMessageCeiling(ceiling + Self.framingAllowance)
+        if let engine = session.engine {
+            shared.directory.set(engine.sid, .init(loop: index, role: identity.role))
+            if identity.role == .sd, engine.transport == .websocket {
+                startHeartbeat(session)
+                armEnginePing(session, engine)
+            }
+        }
+        acknowledge(session, inbound.ack, Self.successPayload)
+    }
+
+    /// Room for the event name and wrapper around a payload at its ceiling.
+    static let framingAllowance = 256
+    static let successPayload: [UInt8] = Array("{\"success\":true}".utf8)
+
+    private func leave(_ session: Session, _ inbound: Inbound) {
+        // Leaving while outside is silent: deployed clients do it, and an `error` would show them as disconnected.
+        if session.room != nil { unseat(session, how: .left) }
+        acknowledge(session, inbound.ack, Self.successPayload)
+    }
+
+    // MARK: Answers
+
+    /// Answers a request that asked for it.
+    func acknowledge(_ session: Session, _ ack: AckReference?, _ payload: [UInt8]) {
+        guard let ack else { return }
+        let bytes =
+            session.dialect == .native
+            ? NativeDialect.ack(ack.bytes, payload: payload) : SocketIO.ack(id: ack.bytes, payload: payload)
+        sendOnce(session, bytes)
+    }
+
+    /// `{"success":false,"msg":…,"code":…}`
+    static func failurePayload(_ sentence: String, code: String) -> [UInt8] {
+        Array("{\"success\":false,\"msg\":".utf8) + JSONText.quoted(sentence) + Array(",\"code\":\"\(code)\"}".utf8)
+    }
+
+    /// Tells the peer that something it sent was refused. With an `ack` the refusal answers it; without, it is an `error` event.
+    func refuse(_ session: Session, _ reason: RefusalReason, _ sentence: String, ack: AckReference?) {
+        counters.refuse(reason)
+        session.refusedCount &+= 1
+        if session.refusedCount > limits.refusalsPerSession { return close(session, .tooManyErrors) }
+        if let ack {
+            acknowledge(session, ack, Self.failurePayload(sentence, code: reason.code))
+        } else {
+            let payload = Array("{\"msg\":".utf8) + JSONText.quoted(sentence) + Array(",\"code\":\"\(reason.code)\"}".utf8)
+            sendEvent(session, .error, payload)
+        }
+    }
+
+    /// One event to one session.
+    func sendEvent(_ session: Session, _ event: Event, _ payload: [UInt8]?) {
+        guard let message = loop.frame(event, session.dialect, bytes: payload) else { return counters.drop(.noMemory) }
+        transmit(session, message)
+        message.release()
+    }
+
+    /// Ready-made packet bytes to one session.
+    func sendOnce(_ session: Session, _ bytes: [UInt8]) {
+        guard let message = loop.makeText(bytes) else { return counters.drop(.noMemory) }
+        transmit(session, message)
+        message.release()
+    }
+
+    /// Queues `message` for the session by whatever transport it has. A member whose queue is at its ceiling loses its transport, so that it
+    /// comes back and is told again what is unfinished; nobody else waits for it.
+    @inline(__always)
+    @discardableResult
+    func transmit(_ session: Session, _ message: Message) -> Bool {
+        if let connection = session.connection {
+            // One message may overshoot the ceiling, so that a list larger than the queue still gets through.
+            if connection.queuedBytes < limits.memberQueueBytes, connection.send(message) {
+                counters.deliveryCount &+= 1
+                return true
+            }
+        } else if let engine = session.engine, engine.transport == .polling, !session.isGone {
+            if engine.queueBytes < limits.pollBytes, engine.queueCount < limits.memberQueueCount {
+                counters.deliveryCount &+= 1
+                engine.enqueue(message)
+                markPollDirty(session, engine)
+                return true
+            }
+        } else {
+            return false
+        }
+        counters.drop(.slowMember)
+        dropSlow(session)
+        return false
+    }
+
+    private func dropSlow(_ session: Session) {
+        counters.close(.slowMember)
+        session.endReason = CloseReason.slowMember.label
+        if let connection = session.connection {
+            // No close handshake: it would queue behind what the member does not read.
+            connection.abortAsSlow()
+        } else {
+            endEngine(session, reason: CloseReason.slowMember.label, isClean: false)
+        }
+    }
+
+    // MARK: Endings
+
+    /// Ends the session's transport, telling a native peer why. Socket.IO peers are never sent a namespace DISCONNECT: deployed clients
+    /// stop reconnecting on one.
+    func close(_ session: Session, _ reason: CloseReason) {
+        guard !session.isGone else { return }
+        counters.close(reason)
+        session.endReason = reason.label
+        if session.engine == nil {
+            session.connection?.close(reason)
+        } else if let connection = session.connection {
+            connection.close(reason)
+        } else {
+            endEngine(session, reason: reason.label, isClean: false)
+        }
+    }
+
+    /// The last act for a session, whatever ended it.
+    func end(_ session: Session, reason: String, isClean: Bool) {
+        guard !session.isGone else { return }
+        session.isGone = true
+        let why = session.endReason ?? reason
+        if session.room != nil { unseat(session, how: isClean ? .left : .vanished) }
+        if let log = session.unconfirmed?.takeAll() { for entry in log { entry.command.message.release() } }
+        session.unconfirmed = nil
+        for message in session.coalesced?.takeAll() ?? [] { message.release() }
+        unregister(session)
+        shared.addresses.leave(session.address)
+        shared.log.write(
+            .info, "session_ended",
+            [
+                "session": .int(Int64(session.serial)), "dialect": .string(session.dialect.name), "reason": .string(why),
+                "role": .string(session.role?.name ?? "none"), "address": .string(session.address.description),
+            ])
+    }
+
+    func greetingExpired(_ session: Session) {
+        guard !session.isGone, session.room == nil, session.role == nil else { return }
+        close(session, .greetingTimeout)
+    }
+}

@@ -1,0 +1,156 @@
+// From `join` to a seat: parse the credential, look it up, go to the room's loop, sit down.
+//
+// Loop thread; a look-up that needs the store leaves it and comes back through ShardActor. Until then the session's input waits, so that
+// what it sends after `join` is handled after the seat. SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+extension Shard {
+    static let joinedPayload: [UInt8] = Array("{\"success\":true,\"msg\":\"Joined\"}".utf8)
+
+    func join(_ session: Session, _ inbound: Inbound) {
+        guard let role = session.role else {
+            return refuseJoin(session, .notIdentified, "You must identify yourself first", inbound.ack)
+        }
+        let credential =
+            inbound.text.flatMap { JoinCredential(parsing: $0) } ?? (inbound.payload.isEmpty ? session.presetCredential : nil)
+        guard let credential else {
+            return refuseJoin(session, .badKey, "Invalid key: a code has 6 and a key 128 hexadecimal digits.", inbound.ack)
+        }
+        if case .key(let key) = credential, let ticket = shared.keys.cachedTicket(for: key) {
+            return granted(session, PendingSeat(ticket: ticket, ack: inbound.ack))
+        }
+        session.isJoining = true
+        session.connection?.pause()
+        let serial = session.serial
+        let address = session.address
+        let installID = session.identity?.installID
+        let ack = inbound.ack
+        guard shared.shards.indices.contains(index) else { return }
+        let home = shared.shards[index]
+        let keys = shared.keys
+        Task {
+            do throws(StoreError) {
+                let decision = try await keys.resolve(credential, role: role, address: address, installID: installID)
+                await home.run { $0.resolved(serial, decision, ack) }
+            } catch {
+                let failure = error
+                await home.run { $0.resolutionFailed(serial, failure) }
+            }
+        }
+    }
+
+    private func resolved(_ serial: UInt64, _ decision: JoinDecision, _ ack: AckReference?) {
+        guard let session = sessions[serial], session.isJoining else { return }
+        session.isJoining = false
+        switch decision {
+        case .admitted(let ticket):
+            granted(session, PendingSeat(ticket: ticket, ack: ack))
+        case .exchanged(let ticket, let newKey, let isRepeat):
+            if !isRepeat {
+                log(.notice, "code_exchanged", session, ticket.room)
+            }
+            granted(session, PendingSeat(ticket: ticket, ack: ack, newKey: newKey, isRepeat: isRepeat))
+        case .refused(let refusal):
+            log(.info, "join_refused", session, nil, reason: refusal.rawValue)
+            refuseJoin(session, RefusalReason(refusal), refusal.sentence, ack)
+            // Two of the deployed extensions notice nothing else; they forget the key on it.
+            if refusal == .deletedKey, session.role == .sd { sendEvent(session, .kicked, nil) }
+            resumeInput(session)
+        }
+    }
+
+    /// The store could not answer: never a word about the key. The transport is closed, so that the peer tries again.
+    private func resolutionFailed(_ serial: UInt64, _ error: StoreError) {
+        guard let session = sessions[serial], session.isJoining else { return }
+        session.isJoining = false
+        counters.refuse(.storeUnavailable)
+        shared.log.write(.error, "store_failed", ["during": "join", "kind": .string(error.kind.rawValue)])
+        close(session, .storeUnavailable)
+    }
+
+    private func refuseJoin(_ session: Session, _ reason: RefusalReason, _ sentence: String, _ ack: AckReference?) {
+        // Never an `error` event beside the answer: the desktop client shows itself disconnected on any.
+        guard let ack else { return refuse(session, reason, sentence, ack: nil) }
+        counters.refuse(reason)
+        acknowledge(session, ack, Self.failurePayload(sentence, code: reason.code))
+    }
+
+    // MARK: Granted
+
+    private func granted(_ session: Session, _ seat: PendingSeat) {
+        if let room = session.room {
+            if room.id == seat.ticket.room {
+                // Joining the room one is in changes nothing and flickers nothing (both upgrade paths of deployed clients do it).
+                acknowledge(session, seat.ack, Self.joinedPayload)
+                if let key = seat.newKey { announce(key, to: [session]) }
+                return resumeInput(session)
+            }
+            unseat(session, how: .left)
+        }
+        let home = seat.ticket.room.home(loopCount: shared.loopCount)
+        guard home != index else { return take(session, seat) }
+        session.pendingSeat = seat
+        // In the middle of a polling body the rest of it is put aside first; receive() moves the session then.
+        if session.engine?.isReceiving != true { moveSession(session, to: home) }
+    }
+
+    /// Hands the session and its connections to another loop; it takes its seat there.
+    func moveSession(_ session: Session, to home: Int) {
+        guard shared.shards.indices.contains(home) else { return close(session, .movedAway) }
+        counters.movedSessions &+= 1
+        for message in session.coalesced?.takeAll() ?? [] { message.release() }
+        let target = shared.shards[home].loop
+        if session.engine != nil { return moveEngine(session, to: home, target) }
+        unregister(session)
+        guard let connection = session.connection else { return }
+        session.connection = nil
+        connection.setHeartbeat(intervalMs: 0, timeoutMs: 0, ping: nil)
+        connection.move(to: target)
+    }
+
+    func takePendingSeat(_ session: Session) {
+        guard let seat = session.pendingSeat else { return resumeInput(session) }
+        session.pendingSeat = nil
+        take(session, seat)
+    }
+
+    private func take(_ session: Session, _ seat: PendingSeat) {
+        let room = rooms[seat.ticket.room] ?? Room(id: seat.ticket.room, user: seat.ticket.user, commandsInFlight: limits.commandsInFlight)
+        guard room.memberCount < limits.membersPerRoom else {
+            refuseJoin(session, .roomFull, "This room is full.", seat.ack)
+            return resumeInput(session)
+        }
+        rooms[room.id] = room
+        // The answer first: the site asks its opening questions on presence only if it knows already that it is in.
+        acknowledge(session, seat.ack, Self.joinedPayload)
+        self.seat(session, in: room)
+        if let key = seat.newKey {
+            announce(key, to: seat.isRepeat ? [session] : room.sds + room.clients)
+        }
+        resumeInput(session)
+    }
+
+    func announce(_ key: LinkKey, to sessions: ContiguousArray<Session>) {
+        let payload = Array("{\"key\":\"\(key.hex)\"}".utf8)
+        for session in sessions { sendEvent(session, .upgradeKey, payload) }
+    }
+
+    /// Lets the session's input flow again after a `join` was answered.
+    func resumeInput(_ session: Session) {
+        guard !session.isGone, !session.isJoining else { return }
+        session.connection?.resume()
+        if let engine = session.engine, !session.deferredInput.isEmpty { replayDeferred(session, engine) }
+    }
+
+    func log(_ level: Log.Level, _ event: StaticString, _ session: Session, _ room: RoomID?, reason: String = "") {
+        shared.log.write(
+            level, event,
+            [
+                "session": .int(Int64(bitPattern: session.serial)), "room": .string(room?.description ?? ""),
+                "role": .string(session.role?.name ?? "none"), "dialect": .string(session.dialect.name),
+                "transport": .string(session.transportName), "address": .string(session.address.description),
+                "reason": .string(reason),
+            ])
+    }
+}

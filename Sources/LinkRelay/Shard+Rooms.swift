@@ -1,0 +1,246 @@
+// Sitting down, getting up, vanishing and coming back: who is in a room, and what the others are told.
+//
+// Loop thread of the room's home. Presence is told once a turn, after everything else of that turn. SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+/// How a member leaves its seat.
+enum Departure {
+    /// By its own word: counts at once.
+    case left
+    /// Without a word: an extension counts as present for the grace period.
+    case vanished
+    /// Its own newer connection took its place: nobody notices.
+    case displaced
+    /// By order of the owner.
+    case kicked
+}
+
+extension Shard {
+    func seat(_ session: Session, in room: Room) {
+        session.room = room
+        session.joinedAtSequence = room.commandSequence
+        room.joinCount &+= 1
+        session.joinOrder = room.joinCount
+        counters.joinCount &+= 1
+        log(.info, "joined", session, room.id)
+        shared.keys.touch(room.id)
+        if session.role == .sd {
+            let returned = takeGhost(session, in: room)
+            let displaced = displaceOlder(session, in: room)
+            session.seatIndex = room.sds.count
+            room.sds.append(session)
+            session.unconfirmed = DeliveryLog()
+            for entry in returned + displaced { redeliver(entry, to: session, in: room) }
+            deliverHeld(in: room)
+            suspectOlder(than: session, in: room)
+        } else {
+            session.seatIndex = room.clients.count
+            room.clients.append(session)
+            replayUnfinished(to: session, in: room)
+        }
+        markDirty(room)
+    }
+
+    func unseat(_ session: Session, how: Departure) {
+        guard let room = session.room else { return }
+        session.room = nil
+        if session.role == .sd {
+            remove(session, from: &room.sds)
+            let log = session.unconfirmed?.takeAll() ?? []
+            session.unconfirmed = nil
+            switch how {
+            case .vanished:
+                counters.vanishCount &+= 1
+                becomeGhost(session, log, in: room)
+            case .left, .kicked:
+                counters.leaveCount &+= 1
+                for entry in log { entry.command.message.release() }
+                if room.sds.isEmpty, room.ghosts.isEmpty { endAllCommands(in: room, .instanceOffline) }
+            case .displaced:
+                counters.displacedCount &+= 1
+                for entry in log { entry.command.message.release() }
+            }
+        } else {
+            remove(session, from: &room.clients)
+            counters.leaveCount &+= 1
+        }
+        shared.keys.touch(room.id)
+        markDirty(room)
+    }
+
+    private func remove(_ session: Session, from seats: inout ContiguousArray<Session>) {
+        let i = session.seatIndex
+        guard i < seats.count, seats[i] === session else { return }
+        // Order of seats is order of arrival for nobody: swap with the last.
+        let last = seats.count - 1
+        if i != last {
+            seats[i] = seats[last]
+            seats[i].seatIndex = i
+        }
+        seats.removeLast()
+    }
+
+    // MARK: Grace
+
+    private func becomeGhost(_ session: Session, _ log: [DeliveryLog.Entry], in room: Room) {
+        room.ghosts.append(
+            Ghost(
+                serial: session.serial, installID: session.identity?.installID, expiresMs: nowMs &+ limits.graceMs,
+                unconfirmed: log))
+        schedule(inMs: limits.graceMs, .grace(room))
+        self.log(.info, "vanished", session, room.id)
+    }
+
+    /// The ghost this extension is the return of: of the same install, or, where either does not name its install, the oldest.
+    private func takeGhost(_ session: Session, in room: Room) -> [DeliveryLog.Entry] {
+        let install = session.identity?.installID
+        let i =
+            room.ghosts.firstIndex { $0.installID != nil && $0.installID == install }
+            ?? room.ghosts.firstIndex { $0.installID == nil || install == nil }
+        guard let i else { return [] }
+        counters.graceReturnCount &+= 1
+        return room.ghosts.remove(at: i).unconfirmed
+    }
+
+    func graceExpired(_ room: Room) {
+        let now = nowMs
+        var gone = 0
+        room.ghosts.removeAll { ghost in
+            guard ghost.expiresMs <= now else { return false }
+            for entry in ghost.unconfirmed { entry.command.message.release() }
+            gone += 1
+            return true
+        }
+        guard gone > 0 else { return }
+        counters.graceExpiredCount &+= UInt64(gone)
+        if room.sds.isEmpty, room.ghosts.isEmpty { endAllCommands(in: room, .instanceOffline) }
+        markDirty(room)
+    }
+
+    // MARK: Newest wins
+
+    /// An older connection of the same named install gives way at once. Returns what it had not proved to have received.
+    private func displaceOlder(_ session: Session, in room: Room) -> [DeliveryLog.Entry] {
+        guard let install = session.identity?.installID else { return [] }
+        var inherited: [DeliveryLog.Entry] = []
+        for older in room.sds where older !== session && older.identity?.installID == install {
+            inherited += older.unconfirmed?.takeAll() ?? []
+            displace(older)
+        }
+        return inherited
+    }
+
+    /// An extension that does not name its install may be the same one as an older, silent connection of this key: ask the older one
+    /// for a sign of life.
+    private func suspectOlder(than session: Session, in room: Room) {
+        guard session.identity?.installID == nil else { return }
+        for older in room.sds where older !== session && older.identity?.installID == nil {
+            let ping = sendBarrier(older, force: true)
+            schedule(inMs: limits.suspectMs, .suspect(room, older.serial, ping: ping))
+        }
+    }
+
+    func suspectExpired(_ room: Room, _ older: Session, ping: UInt64) {
+        guard older.room === room, !older.isGone, room.sds.count > 1, lastAnsweredPing(older) < ping else { return }
+        // Silent while the newer one speaks: its commands go to the newest, those from before it came only.
+        guard let newest = room.sds.max(by: { $0.joinOrder < $1.joinOrder }), newest !== older else { return }
+        let log = older.unconfirmed?.takeAll() ?? []
+        for entry in log {
+            if entry.sequence <= newest.joinedAtSequence {
+                redeliver(entry, to: newest, in: room)
+            } else {
+                entry.command.message.release()
+            }
+        }
+        displace(older)
+    }
+
+    private func displace(_ older: Session) {
+        unseat(older, how: .displaced)
+        close(older, .displaced)
+    }
+
+    // MARK: Presence
+
+    func markDirty(_ room: Room) {
+        guard !room.isPresenceDirty else { return }
+        room.isPresenceDirty = true
+        dirtyRooms.append(room)
+    }
+
+    func flushPresence() {
+        // Sending may close a slow member and dirty another room: go on until it is quiet.
+        var i = 0
+        while i < dirtyRooms.count {
+            let room = dirtyRooms[i]
+            i += 1
+            room.isPresenceDirty = false
+            let presence = room.presence
+            if presence != room.lastPresence {
+                room.lastPresence = presence
+                tellPresence(presence, room)
+            }
+            if room.isEmpty { retire(room) }
+        }
+        dirtyRooms.removeAll(keepingCapacity: true)
+    }
+
+    private func tellPresence(_ presence: Presence, _ room: Room) {
+        let payload = Array("{\"client\":\(presence.clientCount),\"sd\":\(presence.sdCount)}".utf8)
+        fanOut(.roomPresence, payload, to: room.sds + room.clients)
+    }
+
+    /// One frame a dialect, shared by all receivers.
+    func fanOut(_ event: Event, _ payload: [UInt8]?, to sessions: ContiguousArray<Session>) {
+        for dialect in Dialect.allCases where sessions.contains(where: { $0.dialect == dialect }) {
+            guard let message = loop.frame(event, dialect, bytes: payload) else {
+                counters.drop(.noMemory)
+                continue
+            }
+            for session in sessions where session.dialect == dialect { transmit(session, message) }
+            message.release()
+        }
+    }
+
+    func retire(_ room: Room) {
+        for held in room.held { held.command.message.release() }
+        room.held.removeAll()
+        if rooms[room.id] === room { rooms[room.id] = nil }
+    }
+
+    // MARK: By order
+
+    /// Sends `kicked` to every member and empties the room. The connections stay open: the next key is joined on them.
+    func kick(_ id: RoomID, reason: KickReason) {
+        guard let room = rooms[id] else { return }
+        endAllCommands(in: room, .refused)
+        let members = room.sds + room.clients
+        fanOut(.kicked, nil, to: members)
+        for member in members {
+            counters.kickedCount &+= 1
+            unseat(member, how: .kicked)
+        }
+        for ghost in room.ghosts { for entry in ghost.unconfirmed { entry.command.message.release() } }
+        room.ghosts.removeAll()
+        room.unheard.forEach { $0.status.message.release() }
+        room.unheard.removeAll()
+        room.lastPresence = room.presence
+        shared.log.write(
+            .notice, "room_emptied",
+            ["room": .string(id.description), "reason": .string(reason.rawValue), "members": .int(Int64(members.count))])
+        retire(room)
+    }
+
+    func announceUpgrade(_ id: RoomID, key: LinkKey) {
+        guard let room = rooms[id] else { return }
+        announce(key, to: room.clients)
+    }
+
+    func snapshot(_ id: RoomID) -> RoomSnapshot {
+        guard let room = rooms[id] else { return RoomSnapshot(presence: Presence(), commandsInFlight: 0) }
+        let identity = room.sds.last?.identity
+        return RoomSnapshot(
+            presence: room.presence, commandsInFlight: room.ledger.openCount, sdName: identity?.name, sdVersion: identity?.version)
+    }
+}

@@ -1,0 +1,159 @@
+// A status's way back to the room's clients, slow ones included, and what is kept for those that are away.
+//
+// Loop thread of the room's home. SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+extension Shard {
+    @inline(__always)
+    func status(_ session: Session, _ inbound: Inbound) {
+        guard let room = session.room else {
+            return refuse(session, .notInRoom, "Join a room before sending a status.", ack: inbound.ack)
+        }
+        guard session.role == .sd else {
+            return refuse(session, .wrongRole, "Only an extension sends statuses.", ack: inbound.ack)
+        }
+        if inbound.payload.count > limits.sdMessageBytes {
+            return oversize(session, size: UInt64(inbound.payload.count), id: inbound.id, type: inbound.type)
+        }
+        counters.statusCount &+= 1
+        let row = room.ledger.find(id: inbound.id) ?? -1
+        let isProgress = inbound.status.map { !$0.isTerminal } ?? false
+        var native: Message?
+        var socketio: Message?
+        var i = room.clients.count - 1
+        while i >= 0 {
+            let client = room.clients[i]
+            i -= 1
+            let made = client.dialect == .native ? native : socketio
+            guard let message = made ?? loop.frame(.commandStatus, client.dialect, payload: inbound.payload) else {
+                counters.drop(.noMemory)
+                continue
+            }
+            if client.dialect == .native { native = message } else { socketio = message }
+            sendStatus(message, to: client, id: inbound.id, isProgress: isProgress)
+        }
+        if room.clients.isEmpty {
+            counters.drop(.noListener)
+            if row >= 0 { socketio = loop.frame(.commandStatus, .socketio, payload: inbound.payload) }
+        }
+        if row >= 0 {
+            book(row, inbound, room, isProgress: isProgress, native, socketio)
+        }
+        native?.release()
+        socketio?.release()
+        acknowledge(session, inbound.ack, Self.successPayload)
+        checkRoomMemory(room, sender: session)
+    }
+
+    @inline(__always)
+    private func sendStatus(_ message: Message, to client: Session, id: UnsafeRawBufferPointer, isProgress: Bool) {
+        if let connection = client.connection, !id.isEmpty, client.coalesced != nil || isProgress {
+            let isSlow = connection.queuedBytes > limits.memberQueueBytes / 4
+            if isProgress, isSlow {
+                if client.coalesced == nil { client.coalesced = CoalescedProgress() }
+                if client.coalesced?.keep(id: id, message) == true { return counters.drop(.coalesced) }
+            } else {
+                client.coalesced?.discard(id: id)
+            }
+        }
+        transmit(client, message)
+    }
+
+    /// Notes a status in the ledger. A progress is kept for clients that come back; a terminal one ends the row.
+    private func book(_ row: Int, _ inbound: Inbound, _ room: Room, isProgress: Bool, _ native: Message?, _ socketio: Message?) {
+        let framed =
+            socketio.map { FramedPayload(message: $0, dialect: .socketio, event: .commandStatus) }
+            ?? native.map { FramedPayload(message: $0, dialect: .native, event: .commandStatus) }
+        if isProgress {
+            let kept = framed.flatMap { $0.byteCount <= Self.keptStatusBytes ? $0 : nil }
+            kept?.message.retain()
+            let old = room.ledger.progress(row: row, status: kept, deadlineMs: nowMs &+ limits.commandTimeoutMs)
+            old?.message.release()
+        } else if inbound.status != nil {
+            let requester = room.ledger.rows[row].requester
+            room.ledger.close(row: row)?.message.release()
+            if let framed, !room.clients.contains(where: { $0.serial == requester }) { keepUnheard(framed, room) }
+            if room.isEmpty { markDirty(room) }
+        }
+    }
+
+    /// A progress larger than this is not kept for replay: its next one or the result follows anyway.
+    static let keptStatusBytes = 64 * 1024
+
+    // MARK: For those who come back
+
+    private func keepUnheard(_ status: FramedPayload, _ room: Room) {
+        guard limits.resultRetentionMs > 0, room.unheard.count < limits.heldCommandCount,
+            room.unheardBytes + status.byteCount <= limits.heldCommandBytes
+        else { return }
+        status.message.retain()
+        room.unheard.append(UnheardStatus(status: status, expiresMs: nowMs &+ limits.resultRetentionMs))
+        room.unheardBytes += status.byteCount
+        schedule(inMs: limits.resultRetentionMs, .unheard(room))
+    }
+
+    func unheardExpired(_ room: Room) {
+        let now = nowMs
+        room.unheard.removeAll { unheard in
+            guard unheard.expiresMs <= now else { return false }
+            room.unheardBytes -= unheard.status.byteCount
+            unheard.status.message.release()
+            return true
+        }
+        if room.isEmpty { markDirty(room) }
+    }
+
+    /// A client that (re)joins is told the last status of each unfinished command, and results that nobody heard.
+    func replayUnfinished(to client: Session, in room: Room) {
+        for row in room.ledger.openRows {
+            guard let status = room.ledger.rows[row].lastStatus else { continue }
+            counters.replayedStatusCount &+= 1
+            sendStatus(status, to: client)
+        }
+        let unheard = room.unheard
+        room.unheard.removeAll()
+        room.unheardBytes = 0
+        for kept in unheard {
+            counters.replayedStatusCount &+= 1
+            sendStatus(kept.status, to: client)
+            kept.status.message.release()
+        }
+    }
+
+    func sendStatus(_ status: FramedPayload, to client: Session) {
+        if status.dialect == client.dialect { return _ = transmit(client, status.message) }
+        guard let message = loop.frame(.commandStatus, client.dialect, payload: status.payload) else { return counters.drop(.noMemory) }
+        transmit(client, message)
+        message.release()
+    }
+
+    // MARK: Too large
+
+    /// A message over its ceiling was discarded: the sender is told the sizes, the command ends, the connection lives.
+    func oversize(_ session: Session, size: UInt64, prefix: UnsafeRawBufferPointer) {
+        let found = TruncatedEnvelope.routingFields(prefix)
+        found.id.withUnsafeBytes { id in
+            found.type.withUnsafeBytes { type in oversize(session, size: size, id: id, type: type) }
+        }
+    }
+
+    func oversize(_ session: Session, size: UInt64, id: UnsafeRawBufferPointer, type: UnsafeRawBufferPointer) {
+        counters.drop(.oversize)
+        let ceiling = session.role == .sd ? limits.sdMessageBytes : session.role == .client ? limits.clientMessageBytes : limits.greetingMessageBytes
+        refuse(session, .tooLarge, "The message has \(size) bytes; at most \(ceiling) are allowed.", ack: nil)
+        guard let room = session.room else { return }
+        if session.role == .sd {
+            if let row = room.ledger.find(id: id) {
+                endRow(row, in: room, .tooLarge, "The answer has \(size) bytes; at most \(ceiling) are allowed.", to: room.clients)
+            }
+        } else if !id.isEmpty {
+            let payload = RelayStatus.terminal(
+                id: Array(id), type: Array(type), reason: .tooLarge,
+                error: "The command has \(size) bytes; at most \(ceiling) are allowed.",
+                updatedAt: Timestamp.iso8601(milliseconds: shared.wallClock()))
+            counters.terminalCount[Int(TerminalReason.tooLarge.rawValue)] &+= 1
+            sendEvent(session, .commandStatus, payload)
+        }
+    }
+}

@@ -1,0 +1,185 @@
+// Everything one loop owns: its sessions, its rooms, its deadlines. Routes what the engine reports to where it is decided.
+//
+// Loop thread only, entered straight from the engine's callbacks; others come through ShardActor. On the path of a relayed message
+// there is no lock, no atomic, no await and no allocation. SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+final class Shard {
+    let index: Int
+    let loop: EventLoop
+    let shared: SharedParts
+    /// Replaced on reload; sessions take the new ones with their next event.
+    var limits: ShardLimits
+    var counters = ShardCounters()
+
+    var rooms: [RoomID: Room] = [:]
+    /// By serial. Deadlines and answers name a session by its serial, because it may have moved to another loop meanwhile.
+    var sessions: [UInt64: Session] = [:]
+    var engineSessions: [EngineSID: Session] = [:]
+    var timers = TimerQueue<ShardTimer>()
+    /// Rooms whose presence changed in this turn.
+    var dirtyRooms: [Room] = []
+    /// Messages every session of this loop may need; made once, on its thread. Nil when memory ran out.
+    private(set) lazy var frames = SharedFrames(loop)
+    /// Back-pressure: members whose input is held back because the process is over its budget.
+    var heldBack: [Session] = []
+    /// Polling sessions with packets to answer a poll with at the end of the turn.
+    var dirtyPolls: [Session] = []
+    /// Serials still to be closed by the drain, and how many a step.
+    var drainQueue: [UInt64] = []
+    var drainPerStep = 0
+    private var nextSerial: UInt64
+
+    init(index: Int, loop: EventLoop, shared: SharedParts) {
+        self.index = index
+        self.loop = loop
+        self.shared = shared
+        limits = ShardLimits(shared.settings, loopCount: shared.loopCount)
+        nextSerial = UInt64(index)
+    }
+
+    var nowMs: UInt64 { loop.nowMs }
+
+    /// Unique in the process: shards count in steps of their number.
+    func takeSerial() -> UInt64 {
+        nextSerial &+= UInt64(shared.loopCount)
+        return nextSerial
+    }
+
+    // MARK: Sessions
+
+    func register(_ session: Session) {
+        sessions[session.serial] = session
+        if let engine = session.engine { engineSessions[engine.sid] = session }
+    }
+
+    /// Forgets the session here: it is gone or moves to another loop, and must not be touched from here again.
+    func unregister(_ session: Session) {
+        sessions[session.serial] = nil
+        if let engine = session.engine { engineSessions[engine.sid] = nil }
+        if session.isHeldBack {
+            session.isHeldBack = false
+            heldBack.removeAll { $0 === session }
+        }
+    }
+
+    // MARK: Time
+
+    func schedule(inMs delay: UInt64, _ event: ShardTimer) {
+        let before = timers.nextMs
+        timers.add(atMs: nowMs &+ delay, event)
+        if timers.nextMs != before, let next = timers.nextMs { loop.setAlarm(atMs: next) }
+    }
+
+    func onAlarm() {
+        let now = nowMs
+        while let event = timers.popDue(nowMs: now) { fire(event) }
+        loop.setAlarm(atMs: timers.nextMs ?? 0)
+    }
+
+    private func fire(_ event: ShardTimer) {
+        switch event {
+        case .greeting(let serial): if let session = sessions[serial] { greetingExpired(session) }
+        case .enginePing(let serial): if let session = sessions[serial] { enginePingDue(session) }
+        case .probeDeadline(let serial, let probe): if let session = sessions[serial] { probeExpired(session, probeID: probe) }
+        case .grace(let room): graceExpired(room)
+        case .commands(let room): commandsExpired(room)
+        case .unheard(let room): unheardExpired(room)
+        case .suspect(let room, let older, let ping): if let older = sessions[older] { suspectExpired(room, older, ping: ping) }
+        case .drain: drainStep()
+        }
+    }
+
+    func onTurnEnd() {
+        if !dirtyRooms.isEmpty { flushPresence() }
+        if !heldBack.isEmpty { releaseHeldBack() }
+        if !dirtyPolls.isEmpty { flushPolls() }
+    }
+
+    // MARK: What the engine reports
+
+    func onMessage(_ session: Session, _ connection: Connection, isText: Bool, _ bytes: UnsafeRawBufferPointer) {
+        guard !session.isGone else { return }
+        if session.engine != nil {
+            engineMessage(session, connection, isText: isText, bytes)
+        } else if isText {
+            nativeMessage(session, bytes)
+        } else {
+            counters.refuse(.binary)
+            close(session, .notText)
+        }
+    }
+
+    func onSkipped(_ session: Session, size: UInt64, prefix: UnsafeRawBufferPointer) {
+        guard !session.isGone else { return }
+        let start = session.engine == nil ? 0 : 1
+        oversize(session, size: size, prefix: UnsafeRawBufferPointer(rebasing: prefix.dropFirst(start)))
+    }
+
+    func onWebSocketPong(_ session: Session, _ bytes: UnsafeRawBufferPointer) {
+        guard session.engine == nil, bytes.count == 8, session.unconfirmed != nil else { return }
+        let number = bytes.loadUnaligned(as: UInt64.self)
+        if session.unconfirmed?.barrierNumber == number { barrierAnswered(session) }
+    }
+
+    func onDrained(_ session: Session) {
+        if let messages = session.coalesced?.takeAll(), let connection = session.connection {
+            for message in messages {
+                _ = connection.send(message)
+                message.release()
+            }
+        }
+        if let room = session.room { relieve(room) }
+    }
+
+    /// A connection arrived from another loop. HTTP connections are followed by their pending request.
+    func onAdopted(_ connection: Connection) {
+        guard let session = connection.session else { return }
+        if session.engine != nil {
+            engineAdopted(session, connection)
+        } else {
+            session.connection = connection
+            register(session)
+            startHeartbeat(session)
+            takePendingSeat(session)
+        }
+    }
+
+    func onClosed(_ session: Session, _ connection: Connection, _ ending: Ending) {
+        if let engine = session.engine {
+            engineConnectionClosed(session, engine, connection, ending)
+            return
+        }
+        session.connection = nil
+        end(session, reason: ending.name, isClean: ending.isClean)
+    }
+}
+
+/// What a deadline is for. Checked when it comes due; nothing is ever cancelled.
+enum ShardTimer {
+    case greeting(UInt64)
+    case enginePing(UInt64)
+    case probeDeadline(UInt64, UInt64)
+    case grace(Room)
+    case commands(Room)
+    case unheard(Room)
+    case suspect(Room, UInt64, ping: UInt64)
+    case drain
+}
+
+/// Frames that never change, made once a loop.
+struct SharedFrames {
+    let nativePing: Message
+    let enginePing: Message
+    let engineProbeAnswer: Message
+
+    init?(_ loop: EventLoop) {
+        guard let nativePing = loop.makePing(), let enginePing = loop.makeText("2".utf8),
+            let answer = loop.makeText("3probe".utf8)
+        else { return nil }
+        self.nativePing = nativePing
+        self.enginePing = enginePing
+        engineProbeAnswer = answer
+    }
+}

@@ -1,0 +1,109 @@
+// What all shards share: settings, keys, the REST surface, and the directory of Engine.IO sessions.
+//
+// Any thread. Everything here is immutable or guards itself with a lock that is taken per request or per join, never per frame.
+// SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+final class SharedParts: Sendable {
+    let loopCount: Int
+    let keys: KeyService
+    let log: Log
+    let wallClock: @Sendable () -> WallTime
+    let directory = EngineDirectory()
+    let addresses: AddressCensus
+    private let late = Locked<[ShardActor]>([])
+    private let changeable: Locked<Changeable>
+    private let draining = Locked(false)
+
+    /// What SIGHUP may replace; read once a request, never per frame.
+    private struct Changeable: Sendable {
+        var settings: Settings
+        var origins: OriginPolicy
+        var api: RestAPI?
+    }
+
+    init(
+        settings: Settings, loopCount: Int, keys: KeyService, log: Log, wallClock: @escaping @Sendable () -> WallTime
+    ) {
+        self.loopCount = loopCount
+        self.keys = keys
+        self.log = log
+        self.wallClock = wallClock
+        changeable = Locked(Changeable(settings: settings, origins: settings.originPolicy))
+        addresses = AddressCensus(limit: settings.connectionsPerAddress)
+    }
+
+    /// Called once, before the first listener opens.
+    func complete(shards: [ShardActor], api: RestAPI) {
+        late.withLock { $0 = shards }
+        changeable.withLock { $0.api = api }
+    }
+
+    func replace(settings: Settings, api: RestAPI) {
+        changeable.withLock { $0 = Changeable(settings: settings, origins: settings.originPolicy, api: api) }
+    }
+
+    var shards: [ShardActor] { late.withLock { $0 } }
+    var settings: Settings { changeable.withLock { $0.settings } }
+    var origins: OriginPolicy { changeable.withLock { $0.origins } }
+    var api: RestAPI? { changeable.withLock { $0.api } }
+
+    var isDraining: Bool { draining.withLock { $0 } }
+    func startDraining() { draining.withLock { $0 = true } }
+}
+
+/// Which loop an Engine.IO session lives on, and how large a body it may post.
+final class EngineDirectory: Sendable {
+    struct Place: Sendable {
+        var loop: Int
+        var role: Role?
+    }
+    private let places = Locked<[EngineSID: Place]>([:])
+
+    func place(of sid: EngineSID) -> Place? { places.withLock { $0[sid] } }
+    func set(_ sid: EngineSID, _ place: Place) { places.withLock { $0[sid] = place } }
+    func remove(_ sid: EngineSID) { places.withLock { $0[sid] = nil } }
+}
+
+/// How many sessions each address (IPv6: /64) has open. Loopback and Unix sockets are not counted: they are proxies.
+final class AddressCensus: Sendable {
+    private let limit: Int
+    private let counts = Locked<[[UInt8]: Int]>([:])
+
+    init(limit: Int) { self.limit = limit }
+
+    /// False when the address is at its limit.
+    func enter(_ address: PeerAddress) -> Bool {
+        guard limit > 0, !address.isLocal else { return true }
+        return counts.withLock { counts in
+            let n = counts[address.limitPrefix, default: 0]
+            guard n < limit else { return false }
+            counts[address.limitPrefix] = n + 1
+            return true
+        }
+    }
+
+    func leave(_ address: PeerAddress) {
+        guard limit > 0, !address.isLocal else { return }
+        counts.withLock { counts in
+            guard let n = counts[address.limitPrefix] else { return }
+            counts[address.limitPrefix] = n > 1 ? n - 1 : nil
+        }
+    }
+}
+
+extension PeerAddress {
+    /// Loopback or a Unix socket.
+    var isLocal: Bool {
+        switch family {
+        case .unix: true
+        case .v4: bytes.first == 127
+        case .v6: bytes.count == 16 && bytes.dropLast().allSatisfy { $0 == 0 } && bytes.last == 1
+        }
+    }
+}
+
+extension Settings {
+    var originPolicy: OriginPolicy { OriginPolicy(allowed: origins, hosts: acceptedHosts) }
+}

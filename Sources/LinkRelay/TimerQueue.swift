@@ -1,0 +1,47 @@
+// A shard's deadlines: a binary heap of moments and what they are for.
+//
+// Pure but for the references it carries; one shard, one loop. Entries are not cancelled: whoever is called back checks whether the
+// moment still means anything, which is cheaper than finding an entry again. SPDX-License-Identifier: Apache-2.0
+
+struct TimerQueue<Event> {
+    private var heap: ContiguousArray<(atMs: UInt64, event: Event)> = []
+
+    var isEmpty: Bool { heap.isEmpty }
+    var count: Int { heap.count }
+    var nextMs: UInt64? { heap.first?.atMs }
+
+    mutating func add(atMs: UInt64, _ event: Event) {
+        heap.append((atMs, event))
+        var child = heap.count - 1
+        while child > 0 {
+            let parent = (child - 1) / 2
+            if heap[parent].atMs <= heap[child].atMs { break }
+            heap.swapAt(parent, child)
+            child = parent
+        }
+    }
+
+    /// The earliest event if its moment has come.
+    mutating func popDue(nowMs: UInt64) -> Event? {
+        guard let first = heap.first, first.atMs <= nowMs else { return nil }
+        let last = heap.removeLast()
+        if !heap.isEmpty {
+            heap[0] = last
+            sinkRoot()
+        }
+        return first.event
+    }
+
+    private mutating func sinkRoot() {
+        var parent = 0
+        while true {
+            let left = 2 * parent + 1
+            guard left < heap.count else { return }
+            let right = left + 1
+            let least = right < heap.count && heap[right].atMs < heap[left].atMs ? right : left
+            if heap[parent].atMs <= heap[least].atMs { return }
+            heap.swapAt(parent, least)
+            parent = least
+        }
+    }
+}

@@ -1,0 +1,109 @@
+// What an Engine.IO session has beyond any other: its sid, its transport, the packets waiting for a poll.
+//
+// Owned by one session, touched on its loop. SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+/// An Engine.IO session id: 128 random bits, a secret of its peer, shown as 32 hex digits. Says nothing about where the session lives.
+struct EngineSID: Hashable, Sendable {
+    let high: UInt64
+    let low: UInt64
+
+    /// From the system's generator.
+    static func random() -> EngineSID {
+        var generator = SystemRandomNumberGenerator()
+        return EngineSID(high: generator.next(), low: generator.next())
+    }
+
+    private init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    init?(parsing text: String) {
+        guard text.utf8.count == 32 else { return nil }
+        var words: [UInt64] = [0, 0]
+        for (i, byte) in text.utf8.enumerated() {
+            guard let nibble = Hex.nibble(byte), !(0x41...0x46).contains(byte) else { return nil }
+            words[i / 16] = words[i / 16] << 4 | UInt64(nibble)
+        }
+        self.init(high: words[0], low: words[1])
+    }
+
+    var text: String {
+        var bytes: [UInt8] = []
+        for word in [high, low] {
+            for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+        }
+        return Hex.encode(bytes)
+    }
+}
+
+final class EngineState {
+    enum Transport { case polling, websocket }
+
+    let sid: EngineSID
+    /// The Socket.IO id told in the CONNECT answer; not the sid, which is a secret of the transport.
+    let socketID: EngineSID
+    var transport: Transport
+    /// The namespace `/` is connected.
+    var isConnected = false
+    /// A GET that waits for a packet.
+    var pendingPoll: Connection?
+    /// What the present poll's answer says about its Origin.
+    var corsHeaders: [(name: String, value: String)] = []
+    /// A WebSocket that has not taken over yet.
+    var probe: Connection?
+    /// "2probe" was answered: polls are no longer held open.
+    var isProbed = false
+    /// A polling body is being worked through: what a `join` in it leads to waits for its end.
+    var isReceiving = false
+    var isPollDirty = false
+    var isPingArmed = false
+    /// Binary attachments that follow a refused binary event.
+    var attachmentsToSkip = 0
+    /// Packets waiting for a poll; one reference each.
+    var queue: ContiguousArray<Message> = []
+    var queueHead = 0
+    var queueBytes = 0
+    var lastHeardMs: UInt64
+    /// Pings sent and pongs received by the relay itself (not by the engine's heartbeat).
+    var pingsSent: UInt64 = 0
+    var pongsHeard: UInt64 = 0
+    /// The ping number that the delivery barrier rides on.
+    var barrierPing: UInt64 = 0
+    /// Sequence of the last command handed to a poll's answer; the next poll proves that it arrived.
+    var polledSequence: UInt64 = 0
+
+    init(sid: EngineSID, transport: Transport, nowMs: UInt64) {
+        self.sid = sid
+        socketID = .random()
+        self.transport = transport
+        lastHeardMs = nowMs
+    }
+
+    var queueCount: Int { queue.count - queueHead }
+
+    func enqueue(_ message: Message) {
+        message.retain()
+        queue.append(message)
+        queueBytes += message.count
+    }
+
+    /// The oldest packet; its reference becomes the caller's.
+    func dequeue() -> Message? {
+        guard queueHead < queue.count else { return nil }
+        let message = queue[queueHead]
+        queueHead += 1
+        queueBytes -= message.count
+        if queueHead == queue.count {
+            queue.removeAll(keepingCapacity: false)
+            queueHead = 0
+        }
+        return message
+    }
+
+    func releaseQueue() {
+        while let message = dequeue() { message.release() }
+    }
+}

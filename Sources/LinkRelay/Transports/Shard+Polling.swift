@@ -1,0 +1,162 @@
+// Long polling: a GET waits for packets, a POST brings some.
+//
+// Loop thread. Answers are collected for a turn and carry at most 16 packets, since deployed python clients hang up on more.
+// SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+extension Shard {
+    static let packetsPerPoll = 16
+    /// Packets of one body; more end the session.
+    static let packetsPerPost = 4096
+
+    func poll(_ connection: Connection, _ session: Session, _ engine: EngineState, _ cors: [(name: String, value: String)]) {
+        guard engine.transport == .polling else { return refuseEngine(connection, .badRequest, cors) }
+        guard engine.pendingPoll == nil else {
+            counters.refuse(.pollOverlap)
+            refuseEngine(connection, .badRequest, cors)
+            return endEngine(session, reason: RefusalReason.pollOverlap.code, isClean: false)
+        }
+        engine.lastHeardMs = nowMs
+        session.unconfirmed?.confirm(through: engine.polledSequence)
+        engine.corsHeaders = cors
+        engine.pendingPoll = connection
+        connection.setSession(session)
+        if engine.queueCount > 0 || engine.isProbed { markPollDirty(session, engine) }
+    }
+
+    func markPollDirty(_ session: Session, _ engine: EngineState) {
+        guard !engine.isPollDirty else { return }
+        engine.isPollDirty = true
+        dirtyPolls.append(session)
+    }
+
+    func flushPolls() {
+        // Answering calls nothing that could dirty another poll.
+        let sessions = dirtyPolls
+        dirtyPolls.removeAll(keepingCapacity: true)
+        for session in sessions {
+            guard let engine = session.engine, engine.isPollDirty else { continue }
+            engine.isPollDirty = false
+            answerPoll(session, engine)
+        }
+    }
+
+    private func answerPoll(_ session: Session, _ engine: EngineState) {
+        guard let poll = engine.pendingPoll, !session.isGone else { return }
+        if engine.queueCount == 0 {
+            // While a WebSocket takes over, a poll is not held open: the client waits for its end.
+            guard engine.isProbed else { return }
+            engine.pendingPoll = nil
+            return respondPoll(poll, engine, body: Array("6".utf8))
+        }
+        var body: [UInt8] = []
+        var packetCount = 0
+        while packetCount < Self.packetsPerPoll, let message = engine.dequeue() {
+            if packetCount > 0 { body.append(0x1E) }
+            body.append(contentsOf: message.bytes)
+            message.release()
+            packetCount += 1
+        }
+        if engine.queueCount == 0, let room = session.room { engine.polledSequence = room.commandSequence }
+        engine.pendingPoll = nil
+        respondPoll(poll, engine, body: body)
+    }
+
+    func respondPoll(_ poll: Connection, _ engine: EngineState, body: [UInt8]) {
+        poll.respond(status: 200, headers: Self.pollHeaders + engine.corsHeaders, body: body)
+        poll.setSession(nil)
+    }
+
+    // MARK: POST
+
+    func receive(_ connection: Connection, _ session: Session, _ engine: EngineState, _ cors: [(name: String, value: String)]) {
+        guard engine.transport == .polling else { return refuseEngine(connection, .badRequest, cors) }
+        engine.lastHeardMs = nowMs
+        let skipped = connection.skippedBodyBytes
+        let isSound: Bool
+        if skipped > 0 {
+            isSound = receiveTruncated(session, engine, connection.body, size: skipped)
+        } else {
+            isSound = process(session, engine, connection.body)
+        }
+        guard isSound else {
+            counters.refuse(.malformed)
+            refuseEngine(connection, .badRequest, cors)
+            return endEngine(session, reason: RefusalReason.malformed.code, isClean: false)
+        }
+        connection.respond(status: 200, headers: [("Content-Type", "text/html")] + cors, body: Array("ok".utf8))
+        if !session.isGone, let seat = session.pendingSeat {
+            moveSession(session, to: seat.ticket.room.home(loopCount: shared.loopCount))
+        }
+    }
+
+    /// The body was over its ceiling. The packets that came whole are worked; the one that did not is refused as too large.
+    private func receiveTruncated(_ session: Session, _ engine: EngineState, _ prefix: UnsafeRawBufferPointer, size: UInt64) -> Bool {
+        var whole = UnsafeRawBufferPointer(start: nil, count: 0)
+        var rest = prefix
+        if let last = prefix.lastIndex(of: 0x1E) {
+            whole = UnsafeRawBufferPointer(rebasing: prefix[0..<last])
+            rest = UnsafeRawBufferPointer(rebasing: prefix[(last + 1)...])
+        }
+        if !whole.isEmpty, !process(session, engine, whole) { return false }
+        if !session.isGone { oversize(session, size: size, prefix: UnsafeRawBufferPointer(rebasing: rest.dropFirst())) }
+        return true
+    }
+
+    /// Works through the packets of a body in order; what follows a `join` that is being looked up is put aside.
+    private func process(_ session: Session, _ engine: EngineState, _ body: UnsafeRawBufferPointer) -> Bool {
+        guard !body.isEmpty else { return false }
+        engine.isReceiving = true
+        defer { engine.isReceiving = false }
+        var start = 0
+        var packetCount = 0
+        while start <= body.count {
+            if session.isGone { return true }
+            if session.isJoining || session.pendingSeat != nil {
+                return putAside(session, UnsafeRawBufferPointer(rebasing: body[start...]))
+            }
+            packetCount += 1
+            guard packetCount <= Self.packetsPerPost else { return false }
+            let rest = body[start...]
+            let end = rest.firstIndex(of: 0x1E) ?? body.count
+            guard end > start, enginePacket(session, engine, UnsafeRawBufferPointer(rebasing: body[start..<end])) else { return false }
+            start = end + 1
+        }
+        return true
+    }
+
+    private func putAside(_ session: Session, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard session.deferredInput.count + bytes.count <= limits.sdMessageBytes else { return false }
+        if !session.deferredInput.isEmpty { session.deferredInput.append(0x1E) }
+        session.deferredInput.append(contentsOf: bytes)
+        return true
+    }
+
+    /// What was put aside while the session was joining.
+    func replayDeferred(_ session: Session, _ engine: EngineState) {
+        guard !engine.isReceiving else { return }
+        let input = session.deferredInput
+        session.deferredInput = []
+        let isSound = input.withUnsafeBytes { process(session, engine, $0) }
+        guard isSound else {
+            counters.refuse(.malformed)
+            return endEngine(session, reason: RefusalReason.malformed.code, isClean: false)
+        }
+        if !session.isGone, let seat = session.pendingSeat {
+            moveSession(session, to: seat.ticket.room.home(loopCount: shared.loopCount))
+        }
+    }
+
+    /// One packet of a polling body. False: it cannot be a packet, and the session ends.
+    private func enginePacket(_ session: Session, _ engine: EngineState, _ packet: UnsafeRawBufferPointer) -> Bool {
+        if packet[0] == 0x34 {
+            guard isValidUTF8(packet) else { return false }
+        }
+        return enginePacketBody(session, engine, packet)
+    }
+
+    private func isValidUTF8(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        String(validating: bytes, as: UTF8.self) != nil
+    }
+}

@@ -1,0 +1,193 @@
+// `relayd serve`: opens the data, starts the relay, says where it listens, and follows signals until it is told to stop.
+//
+// In tasks. Exits only through `run`'s return value, or at once on a second SIGINT.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import LinkRelay
+
+struct Daemon {
+    private enum Occurrence: Sendable {
+        case signal(DaemonSignal)
+        case stopped
+    }
+
+    private let source: SettingsPlaces
+    private var settings: Settings
+    private let sink: StandardErrorLog
+    private let log: Log
+    private let notifier: ServiceNotifier
+    private let data: DataDirectory
+    private let relay: Relay
+
+    static func run(_ source: SettingsPlaces, _ loaded: LoadedSettings, showsWelcome: Bool) async throws -> ExitCode {
+        let settings = loaded.settings
+        let sink = StandardErrorLog(format: settings.logFormat, journalStream: source.environment["JOURNAL_STREAM"])
+        defer { sink.close() }
+        let log = Log(level: settings.logLevel, sink: sink)
+        prepareProcess(settings, log)
+        let data = try await DataDirectory.open(settings)
+        let (owner, isFirstStart) = try await data.accounts.ensureOwner()
+        let relay = try relay(settings, log, data)
+        let daemon = Daemon(
+            source: source, settings: settings, sink: sink, log: log,
+            notifier: ServiceNotifier(environment: source.environment), data: data, relay: relay)
+        let (occurrences, continuation) = AsyncStream.makeStream(of: Occurrence.self)
+        SignalWaiter.receive { continuation.yield(.signal($0)) }
+        try await daemon.start()
+        if isFirstStart || showsWelcome || Terminal.isInteractive { try await daemon.welcome(owner) }
+        return await daemon.follow(occurrences) { continuation.yield(.stopped) }
+    }
+
+    private static func prepareProcess(_ settings: Settings, _ log: Log) {
+        ProcessLimits.forbidCoreDumps()
+        let room = ProcessLimits.raiseOpenFiles()
+        if room < settings.connectionCount {
+            log.write(
+                .warning, "few_descriptors",
+                ["room": .count(room), "connection_count": .count(settings.connectionCount), "advice": "raise LimitNOFILE or ulimit -n"])
+        }
+    }
+
+    private static func relay(_ settings: Settings, _ log: Log, _ data: DataDirectory) throws(Failure) -> Relay {
+        let limiter = WrongCodeLimiter(
+            burst: settings.wrongCodeBurst, interval: settings.wrongCodeInterval, totalPerMinute: settings.wrongCodesPerMinute)
+        let keys = KeyService(
+            store: data.store, vault: data.vault, policy: KeyPolicy(settings), wrongCodes: limiter,
+            wallClock: LogClock.system.wall, monotonic: LogClock.system.monotonic)
+        do {
+            return try Relay(
+                settings: settings, log: log, store: data.store, keys: keys, accounts: data.accounts,
+                wallClock: LogClock.system.wall, monotonic: LogClock.system.monotonic)
+        } catch {
+            throw Failure(.system, "\(error).")
+        }
+    }
+
+    private func start() async throws(Failure) {
+        let sockets = SocketActivation.adopt(SocketActivation.announced(in: source.environment))
+        for socket in sockets.refused {
+            log.write(.error, "inherited_socket_refused", ["name": .string(socket.name), "descriptor": .count(socket.descriptor)])
+        }
+        do {
+            try await relay.start(inherited: sockets.listening.map(\.descriptor))
+        } catch {
+            await relay.stop()
+            switch error {
+            case .cannotListen(let address, let reason, let isInUse):
+                let advice = isInUse ? "stop what listens there, or choose another with --listen" : "choose another with --listen"
+                throw Failure(.unavailable, "cannot listen on \(address): \(reason); \(advice).")
+            case .store: throw Failure(.storage, "\(error).")
+            case .noResources: throw Failure(.system, "\(error).")
+            }
+        }
+        for address in relay.boundAddresses { Terminal.say("listening on \(address)") }
+        if let address = relay.boundAddresses.first(where: { $0.hasPrefix("http") }) { data.publish(address: address) }
+        log.write(.notice, "started", ["version": .string(Version.text), "addresses": .count(relay.boundAddresses.count)])
+        notifier.ready(status: "Relaying")
+        startWatchdog()
+    }
+
+    /// How to get in, and how to link. A ticket is a secret: it goes to a terminal or a pipe, never into the journal.
+    private func welcome(_ owner: UserRecord) async throws {
+        let site = SiteAddress.choose(settings, bound: relay.boundAddresses)
+        let isJournal = StandardErrorLog.isJournal(
+            journalStream: source.environment["JOURNAL_STREAM"], descriptor: STDOUT_FILENO)
+        if isJournal {
+            Terminal.say("to sign in, run: relayd sign-in --data-dir \(data.path)")
+            return
+        }
+        let ticket = try await data.accounts.newTicket(user: owner.id, lifetime: settings.signInLifetime)
+        Terminal.say(
+            """
+
+            Sign in (once, within \(DurationText.describe(settings.signInLifetime)); again with `relayd sign-in --data-dir \(data.path)`):
+              \(SiteAddress.signIn(site, ticket: ticket))
+
+            Link an extension: make a link on that page, start the extension with this relay's address, enter the code there.
+              A1111 web UI   --civitai-link-endpoint \(site)
+              ComfyUI        CIVITAI_LINK_URL=\(site)
+
+            """)
+    }
+
+    // MARK: - While it runs
+
+    private func follow(_ occurrences: AsyncStream<Occurrence>, whenStopped: @escaping @Sendable () -> Void) async -> ExitCode {
+        var now = self
+        var isStopping = false
+        for await occurrence in occurrences {
+            switch occurrence {
+            case .signal(.hangUp):
+                if !isStopping { await now.reload() }
+            case .signal(let signal):
+                if isStopping {
+                    if signal == .interrupt { leaveAtOnce() }
+                    continue
+                }
+                isStopping = true
+                now.stop(whenStopped)
+            case .stopped:
+                return .done
+            }
+        }
+        return .done
+    }
+
+    private mutating func reload() async {
+        notifier.reloading()
+        defer { notifier.ready(status: "Relaying") }
+        let new: Settings
+        do {
+            new = try source.load().settings
+        } catch {
+            log.write(.error, "reload_refused", ["reason": .string(error.description)])
+            return
+        }
+        let change = settings.reloading(new)
+        settings = change.settings
+        log.level = settings.logLevel
+        await relay.reload(settings)
+        log.write(
+            .notice, "reloaded",
+            [
+                "applied": .string(change.applied.joined(separator: ",")),
+                "need_restart": .string(change.waiting.joined(separator: ",")),
+            ])
+    }
+
+    private func stop(_ whenDone: @escaping @Sendable () -> Void) {
+        notifier.stopping(status: "Draining")
+        notifier.extendTimeout(settings.drainWindow + .seconds(15))
+        log.write(.notice, "stopping", ["drain_window": .string(DurationText.describe(settings.drainWindow))])
+        data.withdrawAddress()
+        Task { [relay, log] in
+            await relay.drain()
+            await relay.stop()
+            log.write(.notice, "stopped")
+            whenDone()
+        }
+    }
+
+    private func leaveAtOnce() -> Never {
+        log.write(.warning, "stopped_at_once")
+        sink.close()
+        exit(128 + SIGINT)
+    }
+
+    /// Pings only while every loop turns; a stuck one lets the service manager start the relay anew.
+    private func startWatchdog() {
+        guard let period = notifier.watchdogPeriod else { return }
+        Task.detached { [relay, notifier, log] in
+            let patience = max(1, Int(period.components.seconds))
+            while !Task.isCancelled {
+                if await relay.isAlive(within: patience) {
+                    notifier.watchdog()
+                } else {
+                    log.write(.error, "loops_stuck", ["seconds": .count(patience)])
+                }
+                try? await Task.sleep(for: period)
+            }
+        }
+    }
+}

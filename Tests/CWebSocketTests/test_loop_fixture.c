@@ -1,0 +1,561 @@
+/* The server under test and its clients; see test_loop_fixture.h.
+ *
+ * Paths: /hello; /echo (body back), /small (16 bytes of body at most), /skip (more is skipped; answers "<size> <prefix>"); /later
+ * (answered by a post), /wait (answered by fixture_answer_waiting), /stream; /bye (Connection: close); /abort; /move (to the other
+ * loop, answered there); /ws.
+ * Texts on /ws are echoed, but for: "!close" "!abort" "!move" "!pause" "!beat", "!fill" and "!share" (send until the queue is full, new messages or one)
+ * and "!kill" (abort, then send to show that it is refused). SPDX-License-Identifier: Apache-2.0 */
+#include "test_loop_fixture.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- notes */
+
+void fixture_note(fixture *f, unsigned *count)
+{
+    pthread_mutex_lock(&f->lock);
+    (*count)++;
+    pthread_cond_broadcast(&f->changed);
+    pthread_mutex_unlock(&f->lock);
+}
+
+bool fixture_wait(fixture *f, const unsigned *count, unsigned n)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 20;
+    pthread_mutex_lock(&f->lock);
+    int rc = 0;
+    while (*count < n && rc == 0)
+        rc = pthread_cond_timedwait(&f->changed, &f->lock, &until);
+    const bool is_there = *count >= n;
+    pthread_mutex_unlock(&f->lock);
+    return is_there;
+}
+
+cws_reason fixture_reason(fixture *f, unsigned i)
+{
+    if (i >= FIXTURE_ENDS_MAX || !fixture_wait(f, &f->end_count, i + 1))
+        return CWS_R_COUNT;
+    return f->ends[i].reason;
+}
+
+uint16_t fixture_code(fixture *f, unsigned i)
+{
+    return i < FIXTURE_ENDS_MAX && fixture_wait(f, &f->end_count, i + 1) ? f->ends[i].code : 0;
+}
+
+/* ---- the server's handlers */
+
+static cws_slice text(const char *s) { return (cws_slice){.p = (const uint8_t *)s, .n = strlen(s)}; }
+static bool is(cws_slice s, const char *t) { return s.n == strlen(t) && memcmp(s.p, t, s.n) == 0; }
+
+static cws_loop *other_loop(const fixture_side *s)
+{
+    const fixture *f = s->of;
+    return f->sides[(s - f->sides + 1) % f->loop_count].loop;
+}
+
+static uint64_t on_head(void *ctx, cws_conn *c, bool *skip)
+{
+    (void)ctx;
+    const cws_slice path = cws_request_path(c);
+    *skip = is(path, "/skip");
+    return is(path, "/skip") || is(path, "/small") ? 16 : is(path, "/hello") ? 0 : 1u << 20;
+}
+
+static void answer_later(void *arg)
+{
+    fixture_side *s = arg;
+    cws_conn *c = cws_loop_find(s->loop, s->waiting_id);
+    if (c == NULL)
+        fixture_note(s->of, &s->of->gone_count);
+    else
+        (void)cws_respond(c, 200, text(""), text("later"), CWS_RESPOND_KEEP);
+}
+
+static void stream(cws_conn *c)
+{
+    (void)cws_respond_begin(c, 200, text("Content-Type: text/plain\r\n"));
+    (void)cws_respond_chunk(c, text("one"));
+    (void)cws_respond_chunk(c, text(""));
+    (void)cws_respond_chunk(c, text("three"));
+    (void)cws_respond_end(c);
+}
+
+static void answer_skip(cws_conn *c)
+{
+    char out[128];
+    const cws_slice body = cws_request_body(c);
+    const int n = snprintf(out, sizeof out, "%llu %.*s", (unsigned long long)cws_request_skipped_bytes(c), (int)body.n,
+                           body.n > 0 ? (const char *)body.p : "");
+    (void)cws_respond(c, 200, text(""), (cws_slice){.p = (const uint8_t *)out, .n = (size_t)n}, CWS_RESPOND_KEEP);
+}
+
+static void upgrade(fixture *f, cws_conn *c)
+{
+    const cws_upgrade_options o = {
+        .subprotocol = cws_request_header(c, "sec-websocket-protocol"),
+        .headers = text("X-Test: yes\r\n"),
+        .message_ceiling_bytes = f->message_ceiling,
+        .skip_oversize = f->skips_oversize,
+        .queue_ceiling_bytes = f->queue_ceiling,
+        .queue_ceiling_count = f->queue_count,
+    };
+    if (cws_upgrade(c, &o) == CWS_OK && f->beat_interval_ms > 0)
+        cws_set_heartbeat(c, f->beat_interval_ms, f->beat_timeout_ms, NULL);
+}
+
+static void on_request(void *ctx, cws_conn *c)
+{
+    fixture_side *s = ctx;
+    const cws_slice path = cws_request_path(c);
+    fixture_note(s->of, &s->of->request_count);
+    if (is(path, "/hello"))
+        (void)cws_respond(c, 200, text("X-A: b\r\n"), text("hello"), CWS_RESPOND_KEEP);
+    else if (is(path, "/echo") || is(path, "/small"))
+        (void)cws_respond(c, 200, text(""), cws_request_body(c), CWS_RESPOND_KEEP);
+    else if (is(path, "/skip"))
+        answer_skip(c);
+    else if (is(path, "/later")) {
+        s->waiting_id = cws_conn_id(c);
+        (void)cws_loop_post(s->loop, answer_later, s);
+    } else if (is(path, "/wait")) {
+        s->waiting_id = cws_conn_id(c);
+        fixture_note(s->of, &s->of->waiting_count);
+    } else if (is(path, "/stream"))
+        stream(c);
+    else if (is(path, "/bye"))
+        (void)cws_respond(c, 200, text(""), text("bye"), CWS_RESPOND_CLOSE);
+    else if (is(path, "/abort"))
+        cws_abort(c, CWS_R_NONE);
+    else if (is(path, "/move") && s != &s->of->sides[1])
+        cws_conn_move(c, other_loop(s));
+    else if (is(path, "/move"))
+        (void)cws_respond(c, 200, text(""), cws_request_body(c), CWS_RESPOND_KEEP);
+    else if (is(path, "/ws"))
+        upgrade(s->of, c);
+    else
+        (void)cws_respond(c, 404, text(""), text("no"), CWS_RESPOND_KEEP);
+}
+
+static cws_status send_copy(fixture_side *s, cws_conn *c, cws_opcode op, const uint8_t *p, size_t n)
+{
+    cws_message *m = cws_message_new(s->loop, op, n);
+    if (m == NULL)
+        return CWS_NO_MEMORY;
+    if (n > 0)
+        memcpy(cws_message_bytes(m), p, n);
+    const cws_status status = cws_send(c, m);
+    cws_message_release(m);
+    return status;
+}
+
+static void fill(fixture_side *s, cws_conn *c)
+{
+    static const uint8_t block[1024];
+    cws_status status = CWS_OK;
+    while (status == CWS_OK)
+        status = send_copy(s, c, CWS_BINARY, block, sizeof block);
+    if (status == CWS_QUEUE_FULL)
+        fixture_note(s->of, &s->of->full_count);
+}
+
+/* One message, queued until the queue is full: a move has to copy it. */
+static void fill_shared(fixture_side *s, cws_conn *c)
+{
+    cws_message *m = cws_message_new(s->loop, CWS_BINARY, 1024);
+    if (m == NULL)
+        return;
+    memset(cws_message_bytes(m), 's', cws_message_size(m));
+    while (cws_send(c, m) == CWS_OK)
+        continue;
+    cws_message_release(m);
+    fixture_note(s->of, &s->of->full_count);
+}
+
+static bool obey(fixture_side *s, cws_conn *c, cws_slice order)
+{
+    if (is(order, "!close"))
+        cws_close(c, 4001, text("as told"));
+    else if (is(order, "!abort"))
+        cws_abort(c, CWS_R_NONE);
+    else if (is(order, "!kill")) {
+        cws_abort(c, CWS_R_QUEUE_OVERFLOW);
+        if (send_copy(s, c, CWS_TEXT, NULL, 0) == CWS_WRONG_STATE && cws_loop_find(s->loop, cws_conn_id(c)) == NULL)
+            fixture_note(s->of, &s->of->gone_count);
+    } else if (is(order, "!move"))
+        cws_conn_move(c, other_loop(s));
+    else if (is(order, "!pause")) {
+        s->waiting_id = cws_conn_id(c);
+        cws_conn_pause(c);
+        fixture_note(s->of, &s->of->waiting_count);
+    } else if (is(order, "!fill"))
+        fill(s, c);
+    else if (is(order, "!share"))
+        fill_shared(s, c);
+    else
+        return false;
+    return true;
+}
+
+static void on_message(void *ctx, cws_conn *c, void *user, cws_opcode op, const uint8_t *p, size_t n)
+{
+    fixture_side *s = ctx;
+    (void)user;
+    if (!obey(s, c, (cws_slice){.p = p, .n = n}))
+        (void)send_copy(s, c, op, p, n);
+    fixture_note(s->of, &s->of->message_count);
+}
+
+static void on_skipped(void *ctx, cws_conn *c, void *user, uint64_t size, const uint8_t *prefix, size_t n)
+{
+    fixture *f = ((fixture_side *)ctx)->of;
+    (void)c, (void)user;
+    pthread_mutex_lock(&f->lock);
+    f->skipped_size = size;
+    f->skipped_prefix_n = n;
+    memcpy(f->skipped_prefix, prefix, n < sizeof f->skipped_prefix ? n : sizeof f->skipped_prefix);
+    pthread_mutex_unlock(&f->lock);
+    fixture_note(f, &f->skipped_count);
+}
+
+static void on_pong(void *ctx, cws_conn *c, void *user, const uint8_t *p, size_t n)
+{
+    (void)c, (void)user, (void)p, (void)n;
+    fixture_note(((fixture_side *)ctx)->of, &((fixture_side *)ctx)->of->pong_count);
+}
+
+static void on_drained(void *ctx, cws_conn *c, void *user)
+{
+    (void)c, (void)user;
+    fixture_note(((fixture_side *)ctx)->of, &((fixture_side *)ctx)->of->drained_count);
+}
+
+static void on_adopted(void *ctx, cws_conn *c, void *user)
+{
+    (void)c, (void)user;
+    fixture_note(((fixture_side *)ctx)->of, &((fixture_side *)ctx)->of->adopted_count);
+}
+
+static void on_closed(void *ctx, cws_conn *c, void *user, cws_reason reason, uint16_t code)
+{
+    fixture *f = ((fixture_side *)ctx)->of;
+    (void)user;
+    pthread_mutex_lock(&f->lock);
+    if (f->end_count < FIXTURE_ENDS_MAX)
+        f->ends[f->end_count] = (fixture_end){.reason = reason, .code = code, .id = cws_conn_id(c)};
+    pthread_mutex_unlock(&f->lock);
+    fixture_note(f, &f->end_count);
+}
+
+static void on_alarm(void *ctx) { fixture_note(((fixture_side *)ctx)->of, &((fixture_side *)ctx)->of->alarm_count); }
+static void on_turn_end(void *ctx) { (void)ctx; }
+
+/* ---- starting, stopping, calling */
+
+static const cws_handlers handlers = {
+    .on_head = on_head,
+    .on_request = on_request,
+    .on_message = on_message,
+    .on_skipped = on_skipped,
+    .on_pong = on_pong,
+    .on_drained = on_drained,
+    .on_adopted = on_adopted,
+    .on_closed = on_closed,
+    .on_alarm = on_alarm,
+    .on_turn_end = on_turn_end,
+};
+
+void fixture_init(fixture *f)
+{
+    *f = (fixture){
+        .limits = cws_limits_default(),
+        .loop_count = 1,
+        .message_ceiling = 8u << 20,
+        .queue_ceiling = 16u << 20,
+        .queue_count = 100000,
+    };
+    pthread_mutex_init(&f->lock, NULL);
+    pthread_cond_init(&f->changed, NULL);
+}
+
+static void *run(void *arg)
+{
+    cws_loop_run(((fixture_side *)arg)->loop);
+    return NULL;
+}
+
+bool fixture_start(fixture *f)
+{
+    int fd = -1;
+    if (cws_socket_listen("127.0.0.1", 0, false, 512, &fd, &f->port) != CWS_OK)
+        return false;
+    for (int i = 0; i < f->loop_count; i++) {
+        fixture_side *s = &f->sides[i];
+        s->of = f;
+        s->loop = cws_loop_new(&f->limits, &handlers, s, (uint16_t)i);
+        if (s->loop == NULL)
+            return false;
+    }
+    const cws_listener_options o = {.tag = 7};
+    if (cws_loop_listen_take(f->sides[0].loop, fd, &o) != CWS_OK)
+        return false;
+    for (int i = 0; i < f->loop_count; i++)
+        if (pthread_create(&f->sides[i].thread, NULL, run, &f->sides[i]) != 0)
+            return false;
+    return true;
+}
+
+void fixture_stop(fixture *f)
+{
+    for (int i = 0; i < f->loop_count; i++)
+        cws_loop_stop(f->sides[i].loop);
+    for (int i = 0; i < f->loop_count; i++)
+        (void)pthread_join(f->sides[i].thread, NULL);
+    for (int i = 0; i < f->loop_count; i++)
+        cws_loop_free(f->sides[i].loop);
+    pthread_mutex_destroy(&f->lock);
+    pthread_cond_destroy(&f->changed);
+}
+
+typedef struct call {
+    fixture_side *side;
+    void (*fn)(fixture_side *s);
+    unsigned done;
+} call;
+
+static void run_call(void *arg)
+{
+    call *k = arg;
+    k->fn(k->side);
+    fixture_note(k->side->of, &k->done);
+}
+
+void fixture_call(fixture_side *s, void (*fn)(fixture_side *s))
+{
+    call k = {.side = s, .fn = fn};
+    if (cws_loop_post(s->loop, run_call, &k))
+        (void)CHECK(fixture_wait(s->of, &k.done, 1));
+}
+
+static void read_stats(void *arg)
+{
+    void **pair = arg;
+    cws_loop_read_stats(((fixture_side *)pair[0])->loop, pair[1]);
+    fixture_note(((fixture_side *)pair[0])->of, pair[2]);
+}
+
+cws_loop_stats fixture_stats(fixture_side *s)
+{
+    cws_loop_stats out = {0};
+    unsigned done = 0;
+    void *pair[3] = {s, &out, &done};
+    if (cws_loop_post(s->loop, read_stats, pair))
+        (void)CHECK(fixture_wait(s->of, &done, 1));
+    return out;
+}
+
+void fixture_resume_waiting(fixture_side *s)
+{
+    cws_conn *c = cws_loop_find(s->loop, s->waiting_id);
+    if (c != NULL)
+        cws_conn_resume(c);
+}
+
+void fixture_answer_waiting(fixture_side *s) { answer_later(s); }
+
+/* ---- clients */
+
+static int connect_with(const fixture *f, int buffer)
+{
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+    const struct timeval limit = {.tv_sec = 20};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(f->port)};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd < 0)
+        return -1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (buffer > 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+    if (connect(fd, (const struct sockaddr *)&to, sizeof to) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+int client_connect(const fixture *f) { return connect_with(f, 0); }
+int client_connect_narrow(const fixture *f) { return connect_with(f, 8192); }
+
+bool client_send(int fd, const void *p, size_t n)
+{
+    const char *at = p;
+    while (n > 0) {
+        const ssize_t put = send(fd, at, n, MSG_NOSIGNAL);
+        if (put <= 0)
+            return false;
+        at += put;
+        n -= (size_t)put;
+    }
+    return true;
+}
+
+bool client_send_text(int fd, const char *s) { return client_send(fd, s, strlen(s)); }
+
+bool client_send_slowly(int fd, const void *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!client_send(fd, (const char *)p + i, 1))
+            return false;
+    return true;
+}
+
+bool client_read(int fd, void *p, size_t n)
+{
+    char *at = p;
+    while (n > 0) {
+        const ssize_t got = recv(fd, at, n, 0);
+        if (got <= 0)
+            return false;
+        at += got;
+        n -= (size_t)got;
+    }
+    return true;
+}
+
+bool client_at_end(int fd)
+{
+    char byte;
+    const ssize_t got = recv(fd, &byte, 1, 0);
+    return got == 0 || (got < 0 && errno == ECONNRESET);
+}
+
+static bool read_until(int fd, char *out, size_t capacity, const char *end)
+{
+    const size_t end_n = strlen(end);
+    for (size_t n = 0; n + 1 < capacity; n++) {
+        if (!client_read(fd, out + n, 1))
+            return false;
+        out[n + 1] = '\0';
+        if (n + 1 >= end_n && memcmp(out + n + 1 - end_n, end, end_n) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool client_response_read(int fd, client_response *r, bool is_head_request)
+{
+    *r = (client_response){0};
+    if (!read_until(fd, r->head, sizeof r->head, "\r\n\r\n") || sscanf(r->head, "HTTP/1.1 %d", &r->status) != 1)
+        return false;
+    if (is_head_request || r->status < 200)
+        return true;
+    if (strstr(r->head, "Transfer-Encoding: chunked") != NULL) {
+        if (!read_until(fd, r->body, sizeof r->body, "0\r\n\r\n"))
+            return false;
+        r->body_n = strlen(r->body);
+        return true;
+    }
+    const char *length = strstr(r->head, "Content-Length: ");
+    if (length == NULL)
+        return true;
+    r->body_n = (size_t)strtoul(length + 16, NULL, 10);
+    return r->body_n < sizeof r->body && client_read(fd, r->body, r->body_n);
+}
+
+bool client_upgrade(int fd)
+{
+    char head[1024];
+    return client_send_text(fd, "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+                                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n") &&
+           read_until(fd, head, sizeof head, "\r\n\r\n") && strncmp(head, "HTTP/1.1 101 ", 13) == 0 &&
+           strstr(head, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") != NULL && strstr(head, "X-Test: yes") != NULL;
+}
+
+int client_websocket(const fixture *f)
+{
+    const int fd = client_connect(f);
+    CHECK(client_upgrade(fd));
+    return fd;
+}
+
+size_t client_frame(uint8_t *out, uint8_t first_byte, const void *p, size_t n)
+{
+    static const uint8_t mask[4] = {0x37, 0xfa, 0x21, 0x3d};
+    size_t at = 0;
+    out[at++] = first_byte;
+    if (n < 126)
+        out[at++] = (uint8_t)(0x80u | n);
+    else {
+        const int width = n < 65536 ? 2 : 8;
+        out[at++] = (uint8_t)(0x80u | (width == 2 ? 126u : 127u));
+        for (int i = width - 1; i >= 0; i--)
+            out[at++] = (uint8_t)(n >> (8 * i));
+    }
+    memcpy(out + at, mask, 4);
+    at += 4;
+    for (size_t i = 0; i < n; i++)
+        out[at + i] = (uint8_t)(((const uint8_t *)p)[i] ^ mask[i & 3]);
+    return at + n;
+}
+
+bool client_send_frame(int fd, uint8_t first_byte, const void *p, size_t n)
+{
+    uint8_t *out = malloc(n + 14);
+    if (out == NULL)
+        return false;
+    const bool is_sent = client_send(fd, out, client_frame(out, first_byte, p, n));
+    free(out);
+    return is_sent;
+}
+
+bool client_frame_read(int fd, client_message *m)
+{
+    uint8_t head[2], wide[8];
+    *m = (client_message){0};
+    if (!client_read(fd, head, 2))
+        return false;
+    m->first_byte = head[0];
+    m->n = head[1] & 0x7Fu;
+    const size_t width = m->n == 126 ? 2 : m->n == 127 ? 8 : 0;
+    if (width > 0) {
+        if (!client_read(fd, wide, width))
+            return false;
+        m->n = 0;
+        for (size_t i = 0; i < width; i++)
+            m->n = m->n << 8 | wide[i];
+    }
+    m->bytes = malloc(m->n + 1);
+    return m->bytes != NULL && client_read(fd, m->bytes, m->n);
+}
+
+bool client_expect(int fd, uint8_t first_byte, const void *p, size_t n)
+{
+    client_message m;
+    const bool is_read = client_frame_read(fd, &m);
+    const bool is_same = is_read && m.first_byte == first_byte && m.n == n && (n == 0 || memcmp(m.bytes, p, n) == 0);
+    free(m.bytes);
+    return is_same;
+}
+
+bool client_expect_close(int fd, uint16_t code)
+{
+    client_message m;
+    const bool is_read = client_frame_read(fd, &m);
+    const int got = is_read && m.n >= 2 ? m.bytes[0] << 8 | m.bytes[1] : 1005;
+    const bool is_same = is_read && m.first_byte == FIN_CLOSE && got == code;
+    free(m.bytes);
+    return is_same;
+}

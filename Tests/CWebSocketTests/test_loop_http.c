@@ -1,0 +1,373 @@
+/* HTTP on real sockets: keep-alive, order, bodies, ceilings, refusals, deadlines.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "test_loop_fixture.h"
+
+#define HOST "Host: x\r\n"
+
+static bool body_is(const client_response *r, const char *s) { return r->body_n == strlen(s) && memcmp(r->body, s, r->body_n) == 0; }
+
+static void expect(int fd, int status, const char *body)
+{
+    client_response r;
+    CHECK_ROW(client_response_read(fd, &r, false), body);
+    CHECK_ROW(r.status == status, body);
+    CHECK_ROW(body_is(&r, body), body);
+    CHECK_ROW(strstr(r.head, "\r\nDate: ") != NULL, body);
+}
+
+TEST(loop_http_keeps_alive)
+{
+    fixture f;
+    fixture_init(&f);
+    CHECK(fixture_start(&f));
+    const int fd = client_connect(&f);
+    for (int i = 0; i < 50; i++) {
+        CHECK(client_send_text(fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n"));
+        expect(fd, 200, "hello");
+    }
+    client_response r;
+    CHECK(client_send_text(fd, "HEAD /hello HTTP/1.1\r\n" HOST "\r\nGET /none HTTP/1.1\r\n" HOST "\r\n"));
+    CHECK(client_response_read(fd, &r, true) && r.status == 200 && strstr(r.head, "Content-Length: 5\r\n") != NULL);
+    expect(fd, 404, "no");
+    CHECK(client_send_text(fd, "GET /bye HTTP/1.1\r\n" HOST "\r\n"));
+    CHECK(client_response_read(fd, &r, false) && strstr(r.head, "Connection: close\r\n") != NULL && body_is(&r, "bye"));
+    CHECK(client_at_end(fd));
+    close(fd);
+    CHECK(fixture_reason(&f, 0) == CWS_R_LOCAL_CLOSE);
+    const cws_loop_stats stats = fixture_stats(&f.sides[0]);
+    CHECK(stats.requests_count == 53 && stats.accepted_count == 1 && stats.open_count == 0);
+    CHECK(stats.queued_bytes == 0 && stats.buffered_bytes == 0);
+    fixture_stop(&f);
+}
+
+TEST(loop_http_versions)
+{
+    fixture f;
+    fixture_init(&f);
+    CHECK(fixture_start(&f));
+    int fd = client_connect(&f);
+    client_response r;
+    CHECK(client_send_text(fd, "GET /hello HTTP/1.0\r\n\r\n"));
+    CHECK(client_response_read(fd, &r, false) && r.status == 200 && body_is(&r, "hello") && client_at_end(fd));
+    close(fd);
+    fd = client_connect(&f);
+    CHECK(client_send_text(fd, "GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
+    CHECK(client_response_read(fd, &r, false) && strstr(r.head, "Connection: keep-alive\r\n") != NULL);
+    CHECK(client_send_text(fd, "GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
+    char body[8];
+    CHECK(client_response_read(fd, &r, true) && strstr(r.head, "chunked") == NULL);
+    CHECK(client_read(fd, body, 8) && memcmp(body, "onethree", 8) == 0 && client_at_end(fd));
+    close(fd);
+    fixture_stop(&f);
+}
+
+TEST(loop_http_pipelines_in_order)
+{
+    fixture f;
+    fixture_init(&f);
+    CHECK(fixture_start(&f));
+    const int fd = client_connect(&f);
+    CHECK(client_send_text(fd, "GET /later HTTP/1.1\r\n" HOST "\r\n"
+                               "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc"
+                               "GET /stream HTTP/1.1\r\n" HOST "\r\n"
+                               "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1;x=y\r\nf\r\n0\r\nT: 1\r\n\r\n"
+                               "GET /later HTTP/1.1\r\n" HOST "\r\n"
+                               "GET /hello HTTP/1.1\r\n" HOST "\r\n"));
+    expect(fd, 200, "later");
+    expect(fd, 200, "abc");
+    expect(fd, 200, "3\r\none\r\n5\r\nthree\r\n0\r\n\r\n");
+    expect(fd, 200, "def");
+    expect(fd, 200, "later");
+    expect(fd, 200, "hello");
+    close(fd);
+    fixture_stop(&f);
+}
+
+/* A peer that pipelines without end and reads nothing must be held back, and still be answered completely. */
+TEST(loop_http_pipelining_is_bounded)
+{
+    fixture f;
+    fixture_init(&f);
+    CHECK(fixture_start(&f));
+    const int fd = client_connect(&f);
+    enum { COUNT = 20000 };
+    static const char request[] = "GET /hello HTTP/1.1\r\n" HOST "\r\n";
+    size_t sent = 0, answered = 0, n = sizeof request - 1;
+    char *all = malloc(COUNT * n);
+    if (!CHECK(all != NULL))
+        return;
+    for (size_t i = 0; i < COUNT; i++)
+        memcpy(all + i * n, request, n);
+    bool is_stuck = false;
+    while (sent < COUNT * n && !is_stuck) {
+        const ssize_t put = send(fd, all + sent, COUNT * n - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (put > 0)
+            sent += (size_t)put;
+        else
+            is_stuck = true;
+    }
+    const cws_loop_stats stats = fixture_stats(&f.sides[0]);
+    CHECK(stats.queued_bytes < 4u << 20 && stats.buffered_bytes <= 128u << 10);
+    while (answered < COUNT) {
+        client_response r;
+        if (!CHECK(client_response_read(fd, &r, false) && body_is(&r, "hello")))
+            break;
+        answered++;
+        while (sent < COUNT * n) {
+            const ssize_t put = send(fd, all + sent, COUNT * n - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (put <= 0)
+                break;
+            sent += (size_t)put;
+        }
+    }
+    CHECK(answered == COUNT);
+    free(all);
+    close(fd);
+    fixture_stop(&f);
+}
+
+TEST(loop_http_one_byte_at_a_time)
+{
+    fixture f;
+    fixture_init(&f);
+    CHECK(fixture_start(&f));
+    const int fd = client_connect(&f);
+    static const char requests[] = "GET /hello HTTP/1.1\r\n" HOST "\r\n"
+                                   "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\n12345"
+                                   "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+                                   "GET /later HTTP/1.1\r\n" HOST "\r\n";
+    CHECK(client_send_slowly(fd, requests, sizeof requests - 1));
+    expect(fd, 200, "hello");
+    expect(fd, 200, "12345");
+    expect(fd, 200, "abc");
+    expect(fd, 200, "later");
+    close(fd);
+    fixture_stop(&f);
+}
+
+TEST(loop_http_expects_continue)
+{
+    fixture f;
+    fixture_init(&f);
+    CHECK(fixture_start(&f));
+    int fd = client_connect(&f);
+    client_response r;
+    CHECK(client_send_text(fd, "POST /echo HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n"));
+    CHECK(client_response_read(fd, &r, false) && r.status == 100);
+    CHECK(client_send_text(fd, "body"));
+    expect(fd, 200, "body");
+    /* The body came along: no 100 is owed. */
+    CHECK(client_send_text(fd, "POST /echo HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 4\r\n\r\nbody"));
+    expect(fd, 200, "body");
+    /* Refused before the body is sent. */
+    CHECK(client_send_text(fd, "POST /small HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 17\r\n\r\n"));
+    CHECK(client_response_read(fd, &r, false) && r.status == 413 && client_at_end(fd));
+    close(fd);
+    CHECK(fixture_reason(&f, 0) == CWS_R_HTTP_BODY_TOO_LARGE);
+    fixture_stop(&f);
+}
+
+TEST(loop_http_large_body)
+{
+    fixture f;
+    fixture_init(&f);
+    CHECK(fixture_start(&f));
+    const int fd = client_connect(&f);
+    enum { N = 1 << 20 };
+    char *body = malloc(N), *back = malloc(N), head[256];
+    if (!CHECK(body != NULL && back != NULL))
+        return;
+    for (size_t i = 0; i < N; i++)
+        body[i] = (char)('a' + i % 23);
+    for (int round = 0; round < 3; round++) {
+        snprintf(head, sizeof head, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: %d\r\n\r\n", N);
+        CHECK(client_send_text(fd, head) && client_send(fd, body, N));
+        client_response r;
+        CHECK(client_response_read(fd, &r, true) && r.status == 200);
+        CHECK(client_read(fd, back, N) && memcmp(body, back, N) == 0);
+    }
+    free(body);
+    free(back);
+    close(fd);
+    fixture_stop(&f);
+}
+
+TEST(loop_http_body_ceilings)
+{
+    static const struct { const char *name, *request; int status; const char *body; cws_reason reason; } rows[] = {
+        {"sized, fits", "POST /small HTTP/1.1\r\n" HOST "Content-Length: 16\r\n\r\n0123456789abcdef", 200, "0123456789abcdef", CWS_R_NONE},
+        {"sized, over", "POST /small HTTP/1.1\r\n" HOST "Content-Length: 17\r\n\r\n0123456789abcdefg", 413, NULL, CWS_R_HTTP_BODY_TOO_LARGE},
+        {"chunked, over", "POST /small HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n8\r\n12345678\r\n0\r\n\r\n", 413, NULL,
+         CWS_R_HTTP_BODY_TOO_LARGE},
+        {"none allowed", "POST /hello HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\nx", 413, NULL, CWS_R_HTTP_BODY_TOO_LARGE},
+        {"empty is none", "POST /hello HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", 200, "hello", CWS_R_NONE},
+        {"skip, sized", "POST /skip HTTP/1.1\r\n" HOST "Content-Length: 20\r\n\r\nabcdefghijklmnopqrst", 200, "20 abcd", CWS_R_NONE},
+        {"skip, chunked", "POST /skip HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n14\r\ndefghijklmnopqrstuvw\r\n0\r\n\r\n", 200,
+         "23 abcd", CWS_R_NONE},
+        {"skip, fits", "POST /skip HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nabcde", 200, "0 abcde", CWS_R_NONE},
+        {"huge claim", "POST /small HTTP/1.1\r\n" HOST "Content-Length: 999999999999999999\r\n\r\n", 413, NULL, CWS_R_HTTP_BODY_TOO_LARGE},
+        {"bad chunk", "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n+5\r\nhello\r\n0\r\n\r\n", 400, NULL, CWS_R_HTTP_BAD_CHUNK},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (int slowly = 0; slowly < 2; slowly++) {
+            fixture f;
+            fixture_init(&f);
+            f.limits.skipped_prefix_bytes = 4;
+            CHECK(fixture_start(&f));
+            const int fd = client_connect(&f);
+            client_response r;
+            if (slowly)
+                (void)client_send_slowly(fd, rows[i].request, strlen(rows[i].request)); /* may be cut short by the refusal */
+            else
+                CHECK_ROW(client_send_text(fd, rows[i].request), rows[i].name);
+            CHECK_ROW(client_response_read(fd, &r, false), rows[i].name);
+            CHECK_ROW(r.status == rows[i].status, rows[i].name);
+            if (rows[i].body != NULL)
+                CHECK_ROW(body_is(&r, rows[i].body), rows[i].name);
+            if (rows[i].reason != CWS_R_NONE) {
+                CHECK_ROW(strstr(r.body, cws_reason_name(rows[i].reason)) != NULL, rows[i].name);
+                CHECK_ROW(client_at_end(fd), rows[i].name);
+            }
+            close(fd);
+            CHECK_ROW(fixture_reason(&f, 0) == (rows[i].reason ? rows[i].reason : CWS_R_PEER_EOF), rows[i].name);
+            fixture_stop(&f);
+        }
+    }
+}
+
+TEST(loop_http_refusals)
+{
+    static const struct { const char *request; int status; cws_reason reason; const char *header; } rows[] = {
+        {"BAD\r\n\r\n", 400, CWS_R_HTTP_BAD_REQUEST, "Connection: close"},
+        {"GET / HTTP/1.1\r\n\r\n", 400, CWS_R_HTTP_BAD_HOST, "application/json"},
+        {"GET / HTTP/3.0\r\n" HOST "\r\n", 505, CWS_R_HTTP_VERSION, ""},
+        {"TRACE / HTTP/1.1\r\n" HOST "\r\n", 405, CWS_R_HTTP_METHOD, "Allow: GET"},
+        {"POST /echo HTTP/1.1\r\n" HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, CWS_R_HTTP_AMBIGUOUS_FRAMING, ""},
+        {"POST /echo HTTP/1.1\r\n" HOST "Expect: the-unexpected\r\nContent-Length: 1\r\n\r\n", 417, CWS_R_HTTP_EXPECTATION, ""},
+        {"GET /ws HTTP/1.1\r\n" HOST "\r\n", 426, CWS_R_HTTP_BAD_UPGRADE, "Sec-WebSocket-Version: 13"},
+        {"GET /ws HTTP/1.1\r\n" HOST "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 12\r\n"
+         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", 426, CWS_R_HTTP_BAD_UPGRADE, "Sec-WebSocket-Version: 13"},
+        {"GET /ws HTTP/1.1\r\n" HOST "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+         "Sec-WebSocket-Key: short\r\n\r\n", 400, CWS_R_HTTP_BAD_UPGRADE, ""},
+        {"GET /ws HTTP/1.1\r\n" HOST "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nContent-Length: 4\r\n"
+         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\ntest", 400, CWS_R_HTTP_BAD_UPGRADE, ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fixture f;
+        fixture_init(&f);
+        CHECK(fixture_start(&f));
+        const int fd = client_connect(&f);
+        client_response r;
+        CHECK(client_send_text(fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n") && client_send_text(fd, rows[i].request));
+        expect(fd, 200, "hello");
+        CHECK_ROW(client_response_read(fd, &r, false), rows[i].request);
+        CHECK_ROW(r.status == rows[i].status && strstr(r.head, rows[i].header) != NULL, rows[i].request);
+        CHECK_ROW(strstr(r.body, "{\"error\": \"") == r.body && strstr(r.body, cws_reason_name(rows[i].reason)) != NULL, rows[i].request);
+        CHECK_ROW(client_at_end(fd), rows[i].request);
+        close(fd);
+        CHECK_ROW(fixture_reason(&f, 0) == rows[i].reason, rows[i].request);
+        fixture_stop(&f);
+    }
+}
+
+/* The answer must survive what the peer is still sending: that is what the lingering close is for. */
+TEST(loop_http_lingers)
+{
+    fixture f;
+    fixture_init(&f);
+    CHECK(fixture_start(&f));
+    const int fd = client_connect(&f);
+    client_response r;
+    static char junk[20000];
+    memset(junk, 'x', sizeof junk);
+    CHECK(client_send_text(fd, "POST /small HTTP/1.1\r\n" HOST "Content-Length: 20000\r\n\r\n"));
+    CHECK(client_send(fd, junk, sizeof junk));
+    CHECK(client_response_read(fd, &r, false) && r.status == 413);
+    CHECK(client_send(fd, junk, 1000));
+    CHECK(client_at_end(fd));
+    close(fd);
+    CHECK(fixture_reason(&f, 0) == CWS_R_HTTP_BODY_TOO_LARGE);
+    fixture_stop(&f);
+}
+
+TEST(loop_http_deadlines)
+{
+    static const struct { const char *name, *first; cws_reason reason; int status; } rows[] = {
+        {"silent", "", CWS_R_HEAD_TIMEOUT, 0},
+        {"half a head", "GET /hello HTTP/1.1\r\nHos", CWS_R_HEAD_TIMEOUT, 408},
+        {"half a body", "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 4\r\n\r\nab", CWS_R_BODY_TIMEOUT, 408},
+        {"half a chunk", "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n4\r\nab", CWS_R_BODY_TIMEOUT, 408},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fixture f;
+        fixture_init(&f);
+        f.limits.head_timeout_ms = 60;
+        f.limits.body_timeout_ms = 60;
+        CHECK(fixture_start(&f));
+        const int fd = client_connect(&f);
+        client_response r;
+        CHECK_ROW(client_send_text(fd, rows[i].first), rows[i].name);
+        if (rows[i].status != 0)
+            CHECK_ROW(client_response_read(fd, &r, false) && r.status == rows[i].status, rows[i].name);
+        CHECK_ROW(client_at_end(fd), rows[i].name);
+        close(fd);
+        CHECK_ROW(fixture_reason(&f, 0) == rows[i].reason, rows[i].name);
+        fixture_stop(&f);
+    }
+    fixture f;
+    fixture_init(&f);
+    f.limits.keepalive_timeout_ms = 60;
+    f.limits.head_timeout_ms = 5000;
+    CHECK(fixture_start(&f));
+    const int fd = client_connect(&f);
+    CHECK(client_send_text(fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n"));
+    expect(fd, 200, "hello");
+    CHECK(client_at_end(fd));
+    close(fd);
+    CHECK(fixture_reason(&f, 0) == CWS_R_KEEPALIVE_TIMEOUT);
+    fixture_stop(&f);
+}
+
+TEST(loop_http_peer_gives_up)
+{
+    fixture f;
+    fixture_init(&f);
+    CHECK(fixture_start(&f));
+    int fd = client_connect(&f);
+    CHECK(client_send_text(fd, "GET /wait HTTP/1.1\r\n" HOST "\r\n"));
+    CHECK(fixture_wait(&f, &f.waiting_count, 1));
+    close(fd);
+    CHECK(fixture_reason(&f, 0) == CWS_R_PEER_EOF);
+    fixture_call(&f.sides[0], fixture_answer_waiting);
+    CHECK(fixture_wait(&f, &f.gone_count, 1));
+    /* Half-closed after a request that is answered at once: the answer still comes. */
+    fd = client_connect(&f);
+    CHECK(client_send_text(fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n") && shutdown(fd, SHUT_WR) == 0);
+    expect(fd, 200, "hello");
+    CHECK(client_at_end(fd));
+    close(fd);
+    CHECK(fixture_reason(&f, 1) == CWS_R_PEER_EOF);
+    /* Aborted from inside its own callback. */
+    fd = client_connect(&f);
+    CHECK(client_send_text(fd, "GET /abort HTTP/1.1\r\n" HOST "\r\nGET /hello HTTP/1.1\r\n" HOST "\r\n"));
+    CHECK(client_at_end(fd));
+    close(fd);
+    CHECK(fixture_reason(&f, 2) == CWS_R_LOCAL_ABORT);
+    /* Input that comes while an answer is pending is kept in order. */
+    fd = client_connect(&f);
+    CHECK(client_send_text(fd, "GET /wait HTTP/1.1\r\n" HOST "\r\nGET /hello HTTP/1.1\r\n" HOST "\r\n"));
+    CHECK(fixture_wait(&f, &f.waiting_count, 2));
+    CHECK(client_send_text(fd, "GET /none HTTP/1.1\r\n" HOST "\r\n"));
+    fixture_call(&f.sides[0], fixture_answer_waiting);
+    expect(fd, 200, "later");
+    expect(fd, 200, "hello");
+    expect(fd, 404, "no");
+    close(fd);
+    fixture_stop(&f);
+}

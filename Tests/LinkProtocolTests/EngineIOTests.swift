@@ -1,0 +1,187 @@
+// Engine.IO: polling bodies, single packets, queries, and the server's own texts.
+// SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+import Testing
+
+private func split(_ body: [UInt8], maxPackets: Int = 100) throws(EngineIOError) -> [EngineIOPacket] {
+    var payload = EngineIO.Payload(maxPackets: maxPackets)
+    var packets: [EngineIOPacket] = []
+    while let packet = try payload.next(in: body.span.bytes) { packets.append(packet) }
+    return packets
+}
+
+private func splitError(_ body: [UInt8], maxPackets: Int = 100) -> EngineIOError? {
+    do throws(EngineIOError) {
+        _ = try split(body, maxPackets: maxPackets)
+        return nil
+    } catch {
+        return error
+    }
+}
+
+@Suite struct EngineIOTests {
+    struct Row: Sendable {
+        var text: String
+        var type: EngineIOPacketType
+        var content: String
+        var isBinary = false
+    }
+
+    static let rows: [Row] = [
+        Row(text: "0{\"sid\":\"x\"}", type: .open, content: "{\"sid\":\"x\"}"),
+        Row(text: "1", type: .close, content: ""), Row(text: "2", type: .ping, content: ""),
+        Row(text: "2probe", type: .ping, content: "probe"), Row(text: "3probe", type: .pong, content: "probe"),
+        Row(text: "40", type: .message, content: "0"),
+        Row(text: "42[\"leave\"]", type: .message, content: "2[\"leave\"]"),
+        Row(text: "4", type: .message, content: ""), Row(text: "5", type: .upgrade, content: ""),
+        Row(text: "6", type: .noop, content: ""),
+        Row(text: "b", type: .message, content: "", isBinary: true),
+        Row(text: "bAQIDBA==", type: .message, content: "AQIDBA==", isBinary: true),
+        Row(text: "bAQIDBA", type: .message, content: "AQIDBA", isBinary: true),
+        Row(text: "b+/az", type: .message, content: "+/az", isBinary: true),
+        Row(
+            text: "4é😀 0123456789abcdef0123456789abcdef", type: .message, content: "é😀 0123456789abcdef0123456789abcdef"
+        ),
+    ]
+
+    /// Every row alone, and between every two others, so that each boundary falls at many alignments.
+    @Test(arguments: rows) func splits(_ row: Row) throws {
+        for first in Self.rows {
+            for last in Self.rows {
+                let body = bytes([first.text, row.text, last.text].joined(separator: "\u{1E}"))
+                let packets = try split(body)
+                #expect(packets.map(\.type) == [first.type, row.type, last.type])
+                #expect(packets.map { body.text($0.content) } == [first.content, row.content, last.content])
+                #expect(packets.map(\.isBinary) == [first.isBinary, row.isBinary, last.isBinary])
+            }
+        }
+        #expect(try split(bytes(row.text)).count == 1)
+    }
+
+    @Test(arguments: rows.filter { !$0.isBinary }) func decodesWebSocketMessages(_ row: Row) throws {
+        let text = bytes(row.text)
+        let packet = try EngineIO.decode(text.span.bytes)
+        #expect(packet.type == row.type)
+        #expect(text.text(packet.content) == row.content)
+        #expect(!packet.isBinary)
+    }
+
+    static let refused: [(String, EngineIOError)] = [
+        ("", .emptyPacket), ("\u{1E}", .emptyPacket), ("4a\u{1E}", .emptyPacket), ("\u{1E}4a", .emptyPacket),
+        ("4a\u{1E}\u{1E}4b", .emptyPacket), ("7", .unknownType), ("x", .unknownType), ("4a\u{1E}abc", .unknownType),
+        ("\u{0}", .unknownType), ("B", .unknownType), ("/", .unknownType), ("bA", .badBase64), ("bA===", .badBase64),
+        ("b=", .badBase64), ("b====", .badBase64), ("bAA=A", .badBase64), ("bAB-_", .badBase64), ("bAAA ", .badBase64),
+        ("bAAAA=", .badBase64), ("bAA\u{0}A", .badBase64), ("bAQ=", .badBase64),
+    ]
+
+    @Test(arguments: refused) func refuses(_ text: String, _ error: EngineIOError) {
+        #expect(splitError(bytes(text)) == error)
+    }
+
+    @Test func refusesBinaryMarksAndEmptyWebSocketMessages() {
+        #expect(throws: EngineIOError.emptyPacket) { try EngineIO.decode([UInt8]().span.bytes) }
+        #expect(throws: EngineIOError.unknownType) { try EngineIO.decode(bytes("bAQID").span.bytes) }
+        // On a WebSocket the separator means nothing: it is content, and no JSON.
+        let text = bytes("42[\"leave\"]\u{1E}42[\"leave\"]")
+        #expect(throws: SocketIOError.json(.malformed(offset: 11))) {
+            try SocketIO.decode(text.span.bytes, from: 1, maxDepth: 4)
+        }
+    }
+
+    @Test func boundsThePacketCount() {
+        let body = bytes(Array(repeating: "2", count: 16).joined(separator: "\u{1E}"))
+        #expect(splitError(body, maxPackets: 16) == nil)
+        #expect(splitError(body, maxPackets: 15) == .tooManyPackets(limit: 15))
+        #expect(splitError(body, maxPackets: 0) == .tooManyPackets(limit: 0))
+    }
+
+    /// A body cut anywhere gives the packets before the cut and the beginning of one more, or is refused.
+    @Test func cutsLoseOnlyTheEnd() throws {
+        let whole = bytes("40\u{1E}42[\"join\",\"a1b2c3\"]\u{1E}2probe\u{1E}bAQID\u{1E}6")
+        let all = try split(whole)
+        for length in 0..<whole.count {
+            guard let packets = try? split(Array(whole[..<length])) else { continue }
+            #expect(packets.count <= all.count)
+            for (packet, full) in zip(packets.dropLast(), all) { #expect(packet == full) }
+        }
+    }
+
+    @Test func writesItsTexts() {
+        func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+        let open = EngineIO.openPacket(
+            sid: "abc", upgrades: true, pingIntervalMs: 25_000, pingTimeoutMs: 60_000, maxPayload: 1_048_576)
+        #expect(
+            text(open)
+                == #"0{"sid":"abc","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":60000,"maxPayload":1048576}"#
+        )
+        let closed = EngineIO.openPacket(
+            sid: "abc", upgrades: false, pingIntervalMs: 1, pingTimeoutMs: 2, maxPayload: 3)
+        #expect(text(closed) == #"0{"sid":"abc","upgrades":[],"pingInterval":1,"pingTimeout":2,"maxPayload":3}"#)
+        let errors = (0...5).map { text(EngineIO.errorJSON(code: $0)) }
+        #expect(
+            errors == [
+                #"{"code":0,"message":"Transport unknown"}"#, #"{"code":1,"message":"Session ID unknown"}"#,
+                #"{"code":2,"message":"Bad handshake method"}"#, #"{"code":3,"message":"Bad request"}"#,
+                #"{"code":4,"message":"Forbidden"}"#, #"{"code":5,"message":"Unsupported protocol version"}"#,
+            ])
+        #expect(text(EngineIO.errorJSON(code: 99)) == errors[3])
+        #expect(text(EngineIO.errorJSON(code: -1)) == errors[3])
+    }
+
+    @Test func readsQueries() throws {
+        let query = try #require(EngineIO.Query(parsing: "EIO=4&transport=polling&t=abc123&sid=A-_9"))
+        #expect(query.transport == .polling)
+        #expect(query.sid == "A-_9")
+        #expect(query.isSupportedVersion)
+        #expect(!query.hasB64)
+        #expect(EngineIO.Query(parsing: "transport=websocket&EIO=3&b64=1")?.isSupportedVersion == false)
+        #expect(EngineIO.Query(parsing: "transport=websocket&b64=1")?.hasB64 == true)
+        #expect(EngineIO.Query(parsing: "b64=0&b64=1")?.hasB64 == false)
+        #expect(EngineIO.Query(parsing: "transport=%77ebsocket")?.transport == .websocket)
+        #expect(EngineIO.Query(parsing: "sid=a%20b+c")?.sid == "a b c")
+        #expect(EngineIO.Query(parsing: "sid=a=b")?.sid == "a=b")
+        #expect(EngineIO.Query(parsing: "EIO=4;transport=polling")?.isSupportedVersion == false)
+    }
+
+    static let harmless = [
+        "", "&&&", "=", "=x", "transport", "transport=", "transport=constructor", "transport=__proto__",
+        "constructor=1&__proto__=2",
+        "transport=toString&sid=", "transport[]=polling", "Transport=polling", "transport=POLLING",
+        "transport=flashsocket",
+        "transport=polling%00", "TRANSPORT=websocket&sid",
+    ]
+
+    @Test(arguments: harmless) func findsNoTransportInOddQueries(_ text: String) throws {
+        let query = try #require(EngineIO.Query(parsing: text))
+        #expect(query.transport == nil)
+        #expect(query.sid == nil)
+        #expect(!query.isSupportedVersion)
+    }
+
+    @Test func takesTheFirstOfRepeatedNames() throws {
+        let query = try #require(
+            EngineIO.Query(parsing: "transport=polling&transport=websocket&EIO=4&EIO=3&sid=a&sid=b"))
+        #expect(query.transport == .polling)
+        #expect(query.isSupportedVersion)
+        #expect(query.sid == "a")
+        #expect(EngineIO.Query(parsing: "transport=bad&transport=polling")?.transport == nil)
+    }
+
+    @Test func boundsQueries() {
+        let long = "sid=" + String(repeating: "a", count: EngineIO.Query.maxBytes - 4)
+        #expect(EngineIO.Query(parsing: long)?.sid?.utf8.count == EngineIO.Query.maxBytes - 4)
+        #expect(EngineIO.Query(parsing: long + "a") == nil)
+        #expect(EngineIO.Query(parsing: Array(repeating: "a=1", count: 64).joined(separator: "&")) != nil)
+        #expect(EngineIO.Query(parsing: Array(repeating: "a=1", count: 65).joined(separator: "&")) == nil)
+        for broken in ["sid=%", "sid=%4", "sid=%4g", "%=1", "sid=%ff", "x=%c3%28"] {
+            #expect(EngineIO.Query(parsing: broken) == nil)
+        }
+    }
+
+    @Test func namesItsErrors() {
+        let errors: [EngineIOError] = [.emptyPacket, .unknownType, .badBase64, .tooManyPackets(limit: 3)]
+        #expect(Set(errors.map { "\($0.code)" }).count == errors.count)
+        #expect(Set(errors.map(\.sentence)).count == errors.count)
+    }
+}
