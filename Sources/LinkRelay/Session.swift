@@ -39,6 +39,8 @@ final class Session {
     var deferredInput: [UInt8] = []
     /// Seat to take once the move to the room's home loop is done.
     var pendingSeat: PendingSeat?
+    /// An upper bound of the large messages in its queue (Shard.hasRoom).
+    var largeBytes = 0
     /// Messages refused so far; too many end the connection.
     var refusedCount: UInt32 = 0
     /// Commands sent to this extension that it has not proved to have received.

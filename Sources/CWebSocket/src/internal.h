@@ -228,6 +228,7 @@ struct cws_conn {
 };
 
 /* conn.c */
+size_t cws_conn_low_mark(const cws_conn *c);
 cws_conn *cws_conn_new(cws_loop *l, int fd, uint16_t tag, const cws_address *peer);
 void cws_conn_kill(cws_conn *c, cws_reason reason);
 void cws_conn_free(cws_conn *c);
