@@ -11,7 +11,7 @@ import sys
 import socketio
 
 from extension_orders import ExtensionOrders
-from script_loop import saw, serve
+from script_loop import ArrivalJSON, saw, serve
 
 
 def reporting(function):
@@ -32,7 +32,7 @@ class A1111Extension(ExtensionOrders):
         super().__init__(directory)
         self.url, self.transports = url, transports or None
         self.is_linked = False
-        self.socket = socketio.Client()
+        self.socket = socketio.Client(json=ArrivalJSON)
         on = self.socket.on
         on("connect", reporting(self.on_connect))
         on("disconnect", reporting(self.on_disconnect))

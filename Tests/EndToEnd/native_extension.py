@@ -67,6 +67,7 @@ class NativeExtension(ExtensionOrders):
         if event == "ack":
             saw("ack", payload)
         elif event == "command":
+            saw("arrived", payload.get("id"))
             self.on_command_payload(payload)
         elif event == "roomPresence":
             self.on_presence_payload(payload)

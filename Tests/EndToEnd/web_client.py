@@ -21,10 +21,21 @@ GOODBYE_SECONDS = 10
 ENDED = ("success", "error", "canceled")
 
 
-class BrowserJSON:
-    """JSON as JavaScript writes it: no blanks, nothing outside ASCII escaped."""
+class ArrivalJSON:
+    """JSON as JavaScript writes it (no blanks, nothing outside ASCII escaped), and a record of what is read.
 
-    loads = staticmethod(json.loads)
+    The library hands each event to a thread of its own, so that its callbacks may run in any order; here they are seen
+    in the order in which they came over the wire.
+    """
+
+    def __init__(self, take):
+        self.take = take
+
+    def loads(self, text, **options):
+        value = json.loads(text, **options)
+        if isinstance(value, list) and value and isinstance(value[0], str):
+            self.take(value[0], *value[1:])
+        return value
 
     @staticmethod
     def dumps(value, **ignored):
@@ -61,9 +72,19 @@ class WebClient(Journal):
             lambda one: client in (None, one["client"]) and sd in (None, one["sd"]), since=since, seconds=seconds,
         )
 
-    def take(self, event, payload):
-        kinds = {"commandStatus": "status", "roomPresence": "presence"}
-        self.record(kinds.get(event, event), payload)
+    def take(self, event, *payload):
+        """Records one event of the relay's."""
+        if event == "kicked":
+            self.key = None
+            self.record("kicked", payload)
+        elif event == "upgradeKey":
+            self.key = payload[0]["key"]
+            self.record("upgradeKey", self.key)
+        elif event == "error":
+            self.record("error", payload[0]["msg"])
+        else:
+            kinds = {"commandStatus": "status", "roomPresence": "presence"}
+            self.record(kinds.get(event, event), *payload)
 
 
 class SiteClient(WebClient):
@@ -73,15 +94,13 @@ class SiteClient(WebClient):
         super().__init__(name)
         self.key = key
         self.relay, self.transports = relay, transports
-        self.socket = socketio.Client(json=BrowserJSON, reconnection_delay=0.2, reconnection_delay_max=1)
-        on = self.socket.on
-        on("connect", self._on_connect)
-        on("disconnect", lambda reason=None: self.record("disconnected", reason))
-        on("commandStatus", lambda payload: self.take("commandStatus", payload))
-        on("roomPresence", lambda payload: self.take("roomPresence", payload))
-        on("error", lambda payload: self.record("error", payload["msg"]))
-        on("upgradeKey", self._on_upgrade_key)
-        on("kicked", self._on_kicked)
+        # A packet class of its own, because the library keeps the JSON module with the class.
+        packet = type("ArrivalPacket", (socketio.packet.Packet,), {})
+        self.socket = socketio.Client(
+            serializer=packet, json=ArrivalJSON(self.take), reconnection_delay=0.2, reconnection_delay_max=1
+        )
+        self.socket.on("connect", self._on_connect)
+        self.socket.on("disconnect", lambda reason=None: self.record("disconnected", reason))
 
     def connect(self):
         self.socket.connect(self.relay.url, transports=self.transports, socketio_path="/api/socketio/")
@@ -93,14 +112,6 @@ class SiteClient(WebClient):
         if self.key:
             self.join(self.key)
         self.emit("iam", {"type": "client"})
-
-    def _on_upgrade_key(self, payload):
-        self.key = payload["key"]
-        self.record("upgradeKey", payload["key"])
-
-    def _on_kicked(self, *arguments):
-        self.key = None
-        self.record("kicked", arguments)
 
     def emit(self, event, payload=None):
         self.socket.emit(event, payload)
@@ -153,15 +164,7 @@ class NativeClient(WebClient):
             for raw in iter(lambda: self.socket.recv(decode=False), None):
                 self.record("raw", raw)
                 message = json.loads(raw)
-                if message["event"] == "upgradeKey":
-                    self.key = message["data"]["key"]
-                    self.record("upgradeKey", self.key)
-                elif message["event"] == "error":
-                    self.record("error", message["data"]["msg"])
-                elif message["event"] == "kicked":
-                    self.record("kicked", () if "data" not in message else (message["data"],))
-                else:
-                    self.take(message["event"], message.get("data"))
+                self.take(message["event"], *([message["data"]] if "data" in message else []))
         except (ConnectionClosed, OSError):
             pass
         self.record("disconnected", self.socket.close_code)
