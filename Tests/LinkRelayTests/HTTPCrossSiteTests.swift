@@ -128,6 +128,17 @@ struct HTTPCrossSiteTests {
         }
     }
 
+    @Test("two content types are none, in either order", arguments: [["application/json", "text/plain"], ["text/plain", "application/json"]])
+    func doubledType(_ types: [String]) async throws {
+        let fixture = try await RestFixture()
+        let response = await fixture.rest.respond(
+            to: HTTPRequest(
+                method: "POST", path: "/api/link",
+                headers: [("host", RestFixture.host), ("authorization", "Bearer \(fixture.token)")]
+                    + types.map { ("content-type", $0) }, body: Array("{}".utf8)))
+        #expect(response.code == "unsupported_media_type")
+    }
+
     @Test("JSON by any usual spelling of its type is taken", arguments: [
         "application/json", "application/json; charset=utf-8", "Application/JSON", "application/json ;x=y",
     ])
