@@ -430,6 +430,60 @@ TEST(loop_ids_are_unique)
     fixture_stop(&f);
 }
 
+/* Two loops, hundreds of connections that say what they should not: every one ends, nothing is left, the server goes on. */
+TEST(loop_survives_noise)
+{
+    static const char head[] = "GET /ws HTTP/1.1\r\n" HOST "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    static const char requests[] = "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+                                   "POST /skip HTTP/1.1\r\n" HOST "Content-Length: 20\r\n\r\n01234567890123456789"
+                                   "GET /later HTTP/1.1\r\n" HOST "\r\nPOST /move HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nab";
+    static const char *const orders[] = {"!move", "!close", "!abort", "!kill", "!share", "hello"};
+    enum { COUNT = 400 };
+    fixture f;
+    fixture_init(&f);
+    f.loop_count = 2;
+    f.message_ceiling = 4096;
+    f.skips_oversize = true;
+    f.queue_ceiling = 32u << 10;
+    CHECK(fixture_start(&f));
+    uint64_t seed = 7;
+    for (int i = 0; i < COUNT; i++) {
+        uint8_t wire[8192];
+        const bool is_http = i % 4 == 0;
+        size_t n = is_http ? sizeof requests - 1 : sizeof head - 1;
+        memcpy(wire, is_http ? requests : head, n);
+        const size_t clean = is_http ? 0 : n;
+        for (int k = 0; k < 12 && !is_http; k++) {
+            static const uint8_t first_bytes[] = {0x81, 0x82, 0x01, 0x00, 0x80, 0x89, 0x8a, 0x81};
+            const char *order = orders[check_random(&seed) % 6];
+            n += client_frame(wire + n, first_bytes[check_random(&seed) % 8], order, strlen(order));
+        }
+        for (uint64_t flips = check_random(&seed) % 4; flips > 0; flips--)
+            wire[clean + (size_t)(check_random(&seed) % (n - clean))] ^= (uint8_t)(1u << check_random(&seed) % 8);
+        n -= (size_t)(check_random(&seed) % 20);
+        const int fd = client_connect(&f);
+        size_t at = 0;
+        while (at < n) {
+            const size_t piece = 1 + (size_t)(check_random(&seed) % n);
+            const size_t now = piece < n - at ? piece : n - at;
+            if (!client_send(fd, wire + at, now))
+                break;
+            at += now;
+        }
+        close(fd);
+    }
+    CHECK(fixture_wait(&f, &f.end_count, COUNT));
+    const cws_loop_stats a = fixture_stats(&f.sides[0]), b = fixture_stats(&f.sides[1]);
+    CHECK(a.open_count == 0 && b.open_count == 0 && a.websocket_count == 0 && b.websocket_count == 0);
+    CHECK(a.queued_bytes == 0 && b.queued_bytes == 0 && a.buffered_bytes == 0 && b.buffered_bytes == 0);
+    CHECK(b.moved_in_count > 0);
+    const int fd = client_websocket(&f);
+    CHECK(client_send_frame(fd, FIN_TEXT, "fine", 4) && client_expect(fd, FIN_TEXT, "fine", 4));
+    close(fd);
+    fixture_stop(&f);
+}
+
 /* ---- limits of the process */
 
 TEST(loop_connection_ceiling)
