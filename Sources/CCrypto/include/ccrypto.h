@@ -18,11 +18,11 @@ bool lrc_random(uint8_t *out, size_t n);
 bool lrc_sha256(const uint8_t *p, size_t n, uint8_t out[LRC_BYTES(32)]);
 bool lrc_hmac_sha256(const uint8_t *key, size_t key_n, const uint8_t *p, size_t n, uint8_t out[LRC_BYTES(32)]);
 /* AES-256-GCM (NIST SP 800-38D). `out` takes n bytes of ciphertext, then a 16-byte tag. */
-bool lrc_seal(const uint8_t key[LRC_BYTES(32)], const uint8_t nonce[LRC_BYTES(12)], const uint8_t *ad, size_t ad_n, const uint8_t *p, size_t n,
-              uint8_t *out);
+bool lrc_seal(const uint8_t key[LRC_BYTES(32)], const uint8_t nonce[LRC_BYTES(12)], const uint8_t *ad, size_t ad_n,
+              const uint8_t *p, size_t n, uint8_t *out);
 /* `n` counts ciphertext and tag; `out` takes n - 16. False when the tag does not match. */
-bool lrc_open(const uint8_t key[LRC_BYTES(32)], const uint8_t nonce[LRC_BYTES(12)], const uint8_t *ad, size_t ad_n, const uint8_t *p, size_t n,
-              uint8_t *out);
+bool lrc_open(const uint8_t key[LRC_BYTES(32)], const uint8_t nonce[LRC_BYTES(12)], const uint8_t *ad, size_t ad_n,
+              const uint8_t *p, size_t n, uint8_t *out);
 bool lrc_equal(const uint8_t *a, const uint8_t *b, size_t n); /* constant time */
 void lrc_wipe(void *p, size_t n);
 

@@ -1,7 +1,7 @@
 /* Decides what a frame's header says and whether a client may send it (RFC 6455 5.2, 5.5, 7.4).
  *
- * Judges byte by byte as they come, so that a bad frame is refused before its payload is waited for. Any thread. Must never add to or
- * allocate by the length: whoever does compares it with a ceiling first.
+ * Judges byte by byte as they come, so that a bad frame is refused before its payload is waited for. Any thread. Must never add to
+ * or allocate by the length: whoever does compares it with a ceiling first.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "parse.h"
 

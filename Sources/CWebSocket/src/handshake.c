@@ -1,7 +1,7 @@
 /* Decides what belongs to the opening handshake alone: the key, its answer, and token lists (RFC 6455 4.2, RFC 9110 5.6.1).
  *
- * Any thread. The digest is OpenSSL's, which allocates for the time of the call: the one exception on the sans-I/O side. SHA-1 guards
- * nothing here, it only proves that the answer came from a WebSocket server.
+ * Any thread. The digest is OpenSSL's, which allocates for the time of the call: the one exception on the sans-I/O side. SHA-1
+ * guards nothing here, it only proves that the answer came from a WebSocket server. Must never leave an OpenSSL error behind.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "http1_internal.h"
 

@@ -1,7 +1,7 @@
 /* Decides what a request line asks for: method, path, query, version (RFC 9112 3).
  *
- * The one path rule: nothing is normalised. A path that some reader could take for another path is refused: dot segments,
- * "..", "//", '\', ';', and percent-encodings of '/', '\', ';', '%', of controls and of characters that need none. So what the router
+ * The one path rule: nothing is normalised. A path that some reader could take for another path is refused: dot segments, "..",
+ * "//", '\', ';', and percent-encodings of '/', '\', ';', '%', of controls and of characters that need none. So what the router
  * compares byte by byte is the only spelling of that path. Any thread; must never change a byte.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "http1_internal.h"

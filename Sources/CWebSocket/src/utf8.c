@@ -1,7 +1,7 @@
 /* Decides whether a text message is UTF-8 (RFC 3629; RFC 6455 8.1), in any pieces, and fails at the first byte that cannot be.
  *
- * Runs of ASCII go 16 or 64 bytes at a time (SSE2/AVX2, NEON, or 8 at a time elsewhere), characters that lie whole in the input in one step,
- * and only those cut by the end of a piece through the state. Any thread. Must never read past p[0..n).
+ * Runs of ASCII go 16 or 64 bytes at a time (SSE2/AVX2, NEON, or 8 at a time elsewhere), characters that lie whole in the input
+ * in one step, and only those cut by the end of a piece through the state. Any thread. Must never read past p[0..n).
  * SPDX-License-Identifier: Apache-2.0 */
 #include "parse.h"
 
