@@ -21,6 +21,13 @@ struct DeliveryLog {
     /// The barrier's own number, echoed by a native peer's pong.
     private(set) var barrierNumber: UInt64 = 0
     private(set) var isBarrierOut = false
+    private var lastBarrierMs: UInt64 = 0
+    /// A postponed barrier is scheduled.
+    var isBarrierDue = false
+
+    /// Barriers are at least this far apart: at 20,000 commands a second one a round trip would cost as much as the commands
+    /// (measured: 2.0 against 1.3 µs of CPU a command).
+    static let barrierGapMs: UInt64 = 20
 
     var count: Int { entries.count - head }
     var isEmpty: Bool { count == 0 }
@@ -32,13 +39,21 @@ struct DeliveryLog {
         while count > countCeiling || (byteCount > byteCeiling && count > 1) { dropFirst() }
     }
 
-    /// True when a barrier should be sent now; then everything noted so far rides on it.
-    mutating func beginBarrier() -> Bool {
-        guard !isBarrierOut, count > 0, let last = entries.last else { return false }
+    enum BarrierAdvice { case nothing, now, later }
+
+    /// Whether a barrier should be sent now (then everything noted so far rides on it), or after `barrierGapMs`.
+    mutating func beginBarrier(nowMs: UInt64) -> BarrierAdvice {
+        guard !isBarrierOut, count > 0, let last = entries.last else { return .nothing }
+        if nowMs &- lastBarrierMs < Self.barrierGapMs {
+            if isBarrierDue { return .nothing }
+            isBarrierDue = true
+            return .later
+        }
+        lastBarrierMs = nowMs
         isBarrierOut = true
         barrierNumber &+= 1
         barrierSequence = last.sequence
-        return true
+        return .now
     }
 
     /// The barrier was answered: what it covers is proved.
