@@ -131,9 +131,13 @@ package final class Relay: Sendable {
     /// Expires codes and idle keys; their rooms are told.
     private func maintain() async {
         do throws(StoreError) {
+            // A member that stays for months never joins again: its room is in use all the same.
+            for shard in shards { await shard.run { shard in for room in shard.rooms.keys { shard.shared.keys.touch(room) } } }
             for instance in try await shared.keys.expire() { await kick(RoomID(instance.id), reason: .expired) }
+            // The command line works on the same database.
+            for ticket in try await shared.keys.reconcile() { await kick(ticket.room, reason: .revoked) }
         } catch {
-            log.write(.error, "store_failed", ["during": "expire", "detail": .string("\(error)")])
+            log.write(.error, "store_failed", ["during": "maintenance", "detail": .string("\(error)")])
         }
     }
 

@@ -39,6 +39,8 @@ final class Session {
     var deferredInput: [UInt8] = []
     /// Seat to take once the move to the room's home loop is done.
     var pendingSeat: PendingSeat?
+    /// An upper bound of the large messages in its queue (Shard.hasRoom).
+    var largeBytes = 0
     /// Messages refused so far; too many end the connection.
     var refusedCount: UInt32 = 0
     /// Commands sent to this extension that it has not proved to have received.
@@ -72,6 +74,8 @@ struct PendingSeat {
     var newKey: LinkKey?
     /// The exchange is a repeat: only the joiner is told.
     var isRepeat = false
+    /// A link key found in the directory, to be looked up once more where the room lives: it may have been deleted on the way.
+    var presentedKey: LinkKey?
 }
 
 /// The `ack` of a request, as its peer wrote it: a raw JSON value (native) or digits (Socket.IO).

@@ -103,13 +103,12 @@ extension Shard {
     @discardableResult
     func transmit(_ session: Session, _ message: Message) -> Bool {
         if let connection = session.connection {
-            // One message may overshoot the ceiling, so that a list larger than the queue still gets through.
-            if connection.queuedBytes < limits.memberQueueBytes, connection.send(message) {
+            if hasRoom(session, queued: connection.queuedBytes, message.count), connection.send(message) {
                 counters.deliveryCount &+= 1
                 return true
             }
         } else if let engine = session.engine, engine.transport == .polling, !session.isGone {
-            if engine.queueBytes < limits.pollBytes, engine.queueCount < limits.memberQueueCount {
+            if hasRoom(session, queued: engine.queueBytes, message.count), engine.queueCount < limits.memberQueueCount {
                 counters.deliveryCount &+= 1
                 engine.enqueue(message)
                 markPollDirty(session, engine)
@@ -121,6 +120,18 @@ extension Shard {
         counters.drop(.slowMember)
         dropSlow(session)
         return false
+    }
+
+    /// Whether a message fits the member's queue. Large ones (lists, pictures) have an allowance of their own: they are rare, shared by all
+    /// receivers, and must not make what follows them look like a flood.
+    @inline(__always)
+    private func hasRoom(_ session: Session, queued: Int, _ count: Int) -> Bool {
+        if count < ShardLimits.largeMessageBytes, session.largeBytes == 0 { return queued < limits.memberQueueBytes }
+        if session.largeBytes > queued { session.largeBytes = queued }
+        guard count >= ShardLimits.largeMessageBytes else { return queued - session.largeBytes < limits.memberQueueBytes }
+        guard session.largeBytes + count <= limits.largeAllowanceBytes else { return false }
+        session.largeBytes += count
+        return true
     }
 
     private func dropSlow(_ session: Session) {

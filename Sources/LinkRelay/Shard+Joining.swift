@@ -18,7 +18,7 @@ extension Shard {
             return refuseJoin(session, .badKey, "Invalid key: a code has 6 and a key 128 hexadecimal digits.", inbound.ack)
         }
         if case .key(let key) = credential, let ticket = shared.keys.cachedTicket(for: key) {
-            return granted(session, PendingSeat(ticket: ticket, ack: inbound.ack))
+            return granted(session, PendingSeat(ticket: ticket, ack: inbound.ack, presentedKey: key))
         }
         session.isJoining = true
         session.connection?.pause()
@@ -116,6 +116,10 @@ extension Shard {
     }
 
     private func take(_ session: Session, _ seat: PendingSeat) {
+        if let key = seat.presentedKey, shared.keys.cachedTicket(for: key)?.room != seat.ticket.room {
+            refuseJoin(session, .unknownKey, JoinRefusal.unknownKey.sentence, seat.ack)
+            return resumeInput(session)
+        }
         let room = rooms[seat.ticket.room] ?? Room(id: seat.ticket.room, user: seat.ticket.user, commandsInFlight: limits.commandsInFlight)
         guard room.memberCount < limits.membersPerRoom else {
             refuseJoin(session, .roomFull, "This room is full.", seat.ack)

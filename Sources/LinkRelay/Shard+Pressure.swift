@@ -4,16 +4,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension ShardLimits {
-    /// The engine's hard ceiling on a member's queue: the soft one plus one message, so that a large list can overshoot once.
-    var queueCeiling: Int { memberQueueBytes + sdMessageBytes + Shard.framingAllowance }
+    /// From here on a message counts as large: it does not use up the queue that small ones are held to.
+    static let largeMessageBytes = 256 * 1024
+    /// Large messages waiting for one member: two of the largest.
+    var largeAllowanceBytes: Int { sdMessageBytes * 2 + Shard.framingAllowance }
+    /// The engine's hard ceiling on a member's queue; the shard decides before it is met.
+    var queueCeiling: Int { memberQueueBytes + largeAllowanceBytes + Self.largeMessageBytes }
+    /// From here on a member is slow: progress is coalesced until its queue is back at the mark.
+    var lowMarkBytes: Int { memberQueueBytes / 4 }
 }
 
 extension Shard {
     /// Called after a sender's message was fanned out. Cheap unless somebody in the room is behind.
     @inline(__always)
     func checkRoomMemory(_ room: Room, sender: Session) {
-        let queued = queuedBytes(room)
-        if queued > limits.roomMemoryBytes { holdBack(sender, room) }
+        if queuedBytes(room) > limits.roomMemoryBytes || loop.heldBytes > limits.loopMemoryBytes { holdBack(sender, room) }
     }
 
     private func queuedBytes(_ room: Room) -> Int {
@@ -33,7 +38,7 @@ extension Shard {
 
     /// A member caught up.
     func relieve(_ room: Room) {
-        guard !room.heldBack.isEmpty, queuedBytes(room) <= limits.roomMemoryBytes / 2 else { return }
+        guard !room.heldBack.isEmpty, hasShrunk(room) else { return }
         let waiting = room.heldBack
         room.heldBack.removeAll()
         for sender in waiting { release(sender) }
@@ -47,11 +52,15 @@ extension Shard {
                 release(sender)
                 return true
             }
-            guard queuedBytes(room) <= limits.roomMemoryBytes / 2 else { return false }
+            guard hasShrunk(room) else { return false }
             room.heldBack.removeAll { $0 === sender }
             release(sender)
             return true
         }
+    }
+
+    private func hasShrunk(_ room: Room) -> Bool {
+        queuedBytes(room) <= limits.roomMemoryBytes / 2 && loop.heldBytes <= limits.loopMemoryBytes / 4 * 3
     }
 
     private func release(_ sender: Session) {

@@ -49,7 +49,7 @@ extension Shard {
     @inline(__always)
     private func sendStatus(_ message: Message, to client: Session, id: UnsafeRawBufferPointer, isProgress: Bool) {
         if let connection = client.connection, !id.isEmpty, client.coalesced != nil || isProgress {
-            let isSlow = connection.queuedBytes > limits.memberQueueBytes / 4
+            let isSlow = connection.queuedBytes > limits.lowMarkBytes
             if isProgress, isSlow {
                 if client.coalesced == nil { client.coalesced = CoalescedProgress() }
                 if client.coalesced?.keep(id: id, message) == true { return counters.drop(.coalesced) }

@@ -83,6 +83,7 @@ final class Shard {
         case .greeting(let serial): if let session = sessions[serial] { greetingExpired(session) }
         case .enginePing(let serial): if let session = sessions[serial] { enginePingDue(session) }
         case .probeDeadline(let serial, let probe): if let session = sessions[serial] { probeExpired(session, probeID: probe) }
+        case .barrier(let serial): if let session = sessions[serial] { barrierDue(session) }
         case .grace(let room): graceExpired(room)
         case .commands(let room): commandsExpired(room)
         case .unheard(let room): unheardExpired(room)
@@ -161,6 +162,7 @@ enum ShardTimer {
     case greeting(UInt64)
     case enginePing(UInt64)
     case probeDeadline(UInt64, UInt64)
+    case barrier(UInt64)
     case grace(Room)
     case commands(Room)
     case unheard(Room)

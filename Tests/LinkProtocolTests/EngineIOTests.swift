@@ -89,6 +89,19 @@ private func splitError(_ body: [UInt8], maxPackets: Int = 100) -> EngineIOError
         }
     }
 
+    /// How a session reads a body: each message is decoded in its own slice, where the next packet is out of reach.
+    @Test func messagesDecodeInTheirSlices() throws {
+        let body = bytes("40\u{1E}42[\"join\",\"a1b2c3\"]\u{1E}42[\"leave\"]")
+        var payload = EngineIO.Payload(maxPackets: 8)
+        var seen: [String] = []
+        while let packet = try payload.next(in: body.span.bytes) {
+            let slice = body.span.bytes.extracting(Int(packet.content.start)..<Int(packet.content.end))
+            let inner = try SocketIO.decode(slice, from: 0, maxDepth: 4)
+            seen.append("\(inner.kind) \(inner.event.map { "\($0.name)" } ?? "-") \(inner.argumentCount)")
+        }
+        #expect(seen == ["connect - 0", "event join 1", "event leave 0"])
+    }
+
     @Test func boundsThePacketCount() {
         let body = bytes(Array(repeating: "2", count: 16).joined(separator: "\u{1E}"))
         #expect(splitError(body, maxPackets: 16) == nil)

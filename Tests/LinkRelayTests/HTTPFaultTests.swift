@@ -18,13 +18,15 @@ struct HTTPFaultTests {
         var testDescription: String { "\(method) \(target) \(body ?? "")" }
     }
 
-    @Test("whatever is asked", arguments: [
-        Call("GET", "/api/link"), Call("POST", "/api/link"), Call("POST", "/api/link", "{\"id\":1}"),
-        Call("PUT", "/api/link", "{\"id\":1,\"name\":\"x\"}"), Call("DELETE", "/api/link?id=1"),
-        Call("POST", "/api/link/self", "{\"installId\":\"a\",\"name\":\"b\"}"), Call("GET", "/api/session"),
-        Call("DELETE", "/api/session"), Call("POST", "/api/session/everywhere"), Call("POST", "/api/qr", "{\"text\":\"x\"}"),
-        Call("POST", "/api/session", "{\"ticket\":\"x\"}"), Call("POST", "/api/session", "{\"token\":\"x\"}"),
-    ], StoreError.Kind.allCases)
+    @Test(
+        "whatever is asked",
+        arguments: [
+            Call("GET", "/api/link"), Call("POST", "/api/link"), Call("POST", "/api/link", "{\"id\":1}"),
+            Call("PUT", "/api/link", "{\"id\":1,\"name\":\"x\"}"), Call("DELETE", "/api/link?id=1"),
+            Call("POST", "/api/link/self", "{\"installId\":\"a\",\"name\":\"b\"}"), Call("GET", "/api/session"),
+            Call("DELETE", "/api/session"), Call("POST", "/api/session/everywhere"), Call("POST", "/api/qr", "{\"text\":\"x\"}"),
+            Call("POST", "/api/session", "{\"ticket\":\"x\"}"), Call("POST", "/api/session", "{\"token\":\"x\"}"),
+        ], StoreError.Kind.allCases)
     func unavailable(_ call: Call, _ kind: StoreError.Kind) async throws {
         let store = SwitchedStore()
         let fixture = try await RestFixture(store: store)

@@ -63,7 +63,8 @@ struct RestFixture {
     let token: String
     let now = Locked<Int64>(1_000_000)
 
-    init(instanceLimit: Int = 3, store: any LinkStore = MemoryLinkStore(), site: StaticSite = StaticSite(files: [])) async throws {
+    init(instanceLimit: Int = 3, store: any LinkStore = MemoryLinkStore(), site: StaticSite = StaticSite(files: [])) async throws
+    {
         let vault = KeyVault(master: [UInt8](repeating: 7, count: 32))
         let wall: @Sendable () -> WallTime = { 1_769_862_896_789 }
         let now = now

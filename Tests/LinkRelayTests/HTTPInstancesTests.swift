@@ -52,7 +52,8 @@ struct HTTPInstancesTests {
         let fixture = try await RestFixture()
         let other = try await fixture.stranger()
         let body =
-            "{\"user\":999,\"userId\":999,\"key\":\"000000\",\"activated\":true,\"oauthPaired\":true,\"origin\":\"https://x.example\",\"instanceLimit\":99,\"id\":null}"
+            "{\"user\":999,\"userId\":999,\"key\":\"000000\",\"activated\":true,\"oauthPaired\":true,"
+            + "\"origin\":\"https://x.example\",\"instanceLimit\":99,\"id\":null}"
         #expect(await fixture.call("POST", "/api/link", json: body).status == 200)
         let entry = try await fixture.call("GET", "/api/link").object.arrayValue?.first
         #expect(entry?["activated"] == false)
@@ -127,7 +128,8 @@ struct HTTPInstancesTests {
     }
 
     static let badIDs = [
-        "0", "-1", "-0", "1.0", "1.5", "1e3", "1E3", "1e400", "9223372036854775808", "18446744073709551617", "\"1\"", "true", "[]",
+        "0", "-1", "-0", "1.0", "1.5", "1e3", "1E3", "1e400", "9223372036854775808", "18446744073709551617", "\"1\"", "true",
+        "[]",
         "{}", "[1]", "99999999999999999999999999999999",
     ]
 
@@ -150,11 +152,14 @@ struct HTTPInstancesTests {
         #expect(response.code == "bad_json")
     }
 
-    @Test("an id in a query is digits, once", arguments: [
-        "", "id", "id=", "id=0", "id=01", "id=-1", "id=+1", "id=1e3", "id=1.0", "id=%31", "id=1%20", "id= 1", "id=9223372036854775808",
-        "id=1&id=1", "id=1&id=2", "ID=1", "xid=1", "id=0x1", "id=1;id=2", "id=\u{661}", "id=18446744073709551617",
-        "id=11111111111111111111111111",
-    ])
+    @Test(
+        "an id in a query is digits, once",
+        arguments: [
+            "", "id", "id=", "id=0", "id=01", "id=-1", "id=+1", "id=1e3", "id=1.0", "id=%31", "id=1%20", "id= 1",
+            "id=9223372036854775808",
+            "id=1&id=1", "id=1&id=2", "ID=1", "xid=1", "id=0x1", "id=1;id=2", "id=\u{661}", "id=18446744073709551617",
+            "id=11111111111111111111111111",
+        ])
     func queryIDs(_ query: String) async throws {
         let fixture = try await RestFixture()
         _ = try await fixture.issue()
@@ -171,10 +176,13 @@ struct HTTPInstancesTests {
         #expect(await fixture.call("POST", "/api/link", json: "{\"id\":9223372036854775807}").status == 404)
     }
 
-    @Test("names that are refused", arguments: [
-        "1", "true", "[]", "{}", "\"a\\u0000b\"", "\"a\\nb\"", "\"a\\u007fb\"", "\"a\\u0085b\"", "\"a\\u2028b\"", "\"a\\u202eb\"",
-        "\"\(String(repeating: "a", count: 101))\"", "\"a\(String(repeating: "\\u0301", count: 300))\"",
-    ])
+    @Test(
+        "names that are refused",
+        arguments: [
+            "1", "true", "[]", "{}", "\"a\\u0000b\"", "\"a\\nb\"", "\"a\\u007fb\"", "\"a\\u0085b\"", "\"a\\u2028b\"",
+            "\"a\\u202eb\"",
+            "\"\(String(repeating: "a", count: 101))\"", "\"a\(String(repeating: "\\u0301", count: 300))\"",
+        ])
     func badNames(_ name: String) async throws {
         let fixture = try await RestFixture()
         let (id, _) = try await fixture.issue()
@@ -190,9 +198,12 @@ struct HTTPInstancesTests {
         #expect(await (try await RestFixture()).call("PUT", "/api/link", json: body).code == "invalid_name")
     }
 
-    @Test("names that are fine", arguments: [
-        "a", String(repeating: "a", count: 100), String(repeating: "ä", count: 100), "👩‍👩‍👧‍👦 studio", "<script>alert(1)</script>", "'; DROP TABLE instances; --",
-    ])
+    @Test(
+        "names that are fine",
+        arguments: [
+            "a", String(repeating: "a", count: 100), String(repeating: "ä", count: 100), "👩‍👩‍👧‍👦 studio",
+            "<script>alert(1)</script>", "'; DROP TABLE instances; --",
+        ])
     func goodNames(_ name: String) async throws {
         let fixture = try await RestFixture()
         let body: JSONValue = ["name": .string(name)]
@@ -200,10 +211,13 @@ struct HTTPInstancesTests {
         #expect(try made.object["name"] == .string(name))
     }
 
-    @Test("bodies that are no JSON object", arguments: [
-        "[]", "1", "null", "\"x\"", "{", "{}}", "{\"id\":1,}", "{'id':1}", "nul", "\u{FEFF}{}", String(repeating: "[", count: 60_000),
-        "{\"a\":" + String(repeating: "[", count: 1000) + String(repeating: "]", count: 1000) + "}",
-    ])
+    @Test(
+        "bodies that are no JSON object",
+        arguments: [
+            "[]", "1", "null", "\"x\"", "{", "{}}", "{\"id\":1,}", "{'id':1}", "nul", "\u{FEFF}{}",
+            String(repeating: "[", count: 60_000),
+            "{\"a\":" + String(repeating: "[", count: 1000) + String(repeating: "]", count: 1000) + "}",
+        ])
     func badBodies(_ body: String) async throws {
         let fixture = try await RestFixture()
         for path in ["/api/link", "/api/link/self", "/api/session", "/api/qr"] {

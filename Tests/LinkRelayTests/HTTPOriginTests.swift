@@ -29,7 +29,8 @@ struct HTTPOriginTests {
             "https://front.example?x", "https://front.example#x", "https://front.example\\evil", "https://front.example evil",
             " https://front.example", "https://front.example ", "https://front.example, https://evil.example",
             "https://front.example%00", "https://front%2eexample", "https://fr\u{F6}nt.example", "https:front.example",
-            "//front.example", "front.example", "null", "NULL", "*", "", "file://", "https://", "chrome-extension://front.example",
+            "//front.example", "front.example", "null", "NULL", "*", "", "file://", "https://",
+            "chrome-extension://front.example",
             "http://lan.example", "http://lan.example:80800", "http://lan.example:808", "https://lan.example:8080",
             "https://[2001:db8::1", "https://[2001:db8::1]evil", "https://[2001:DB8::1]", "https://2001:db8::1",
             "https://front.example:99999999999999999999",
@@ -83,7 +84,8 @@ struct HTTPOriginTests {
     @Test(
         "hosts that name this relay",
         arguments: [
-            "localhost", "localhost:8787", "LocalHost:1", "127.0.0.1", "127.0.0.1:8787", "192.168.1.20:8787", "[::1]", "[::1]:8787",
+            "localhost", "localhost:8787", "LocalHost:1", "127.0.0.1", "127.0.0.1:8787", "192.168.1.20:8787", "[::1]",
+            "[::1]:8787",
             "[fe80::1:2]", "[::]", "[1:2:3:4:5:6:7:8]", "[1::]", "relay.example", "relay.example:8787", "other.example:8443",
         ])
     func knownHost(_ host: String) {
@@ -94,7 +96,8 @@ struct HTTPOriginTests {
         "hosts that do not",
         arguments: [
             "", "evil.example", "relay.example.evil.example", "evilrelay.example", "relay.example.", "other.example",
-            "other.example:8444", "localhost.", "localhost.evil.example", "relay.example:", "relay.example:0", "relay.example:080",
+            "other.example:8444", "localhost.", "localhost.evil.example", "relay.example:", "relay.example:0",
+            "relay.example:080",
             "relay.example:65536", "relay.example:80:80", "user@relay.example", "relay.example/", "127.0.0.1.evil.example",
             "127.1", "0x7f.0.0.1", "2130706433", "127.0.0.01", "256.0.0.1", "1.2.3", "[::1", "::1", "[::1]x", "[:::1]",
             "[1::2::3]", "[12345::]", "[1:2:3:4:5:6:7:8:9]", "[1:2:3:4:5:6:7]", "[fe80::1%eth0]", "[]", "local\u{212A}host",

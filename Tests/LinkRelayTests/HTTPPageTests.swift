@@ -38,7 +38,9 @@ struct HTTPPageTests {
     @Test("no answer says the same header twice")
     func headersOnce() async throws {
         let fixture = try await fixture()
-        for (method, path) in [("GET", "/"), ("GET", "/x"), ("POST", "/"), ("GET", "/api/link"), ("OPTIONS", "/api/link"), ("GET", "/metrics")] {
+        for (method, path) in [
+            ("GET", "/"), ("GET", "/x"), ("POST", "/"), ("GET", "/api/link"), ("OPTIONS", "/api/link"), ("GET", "/metrics"),
+        ] {
             for headers in [[:], ["origin": RestFixture.friend], ["if-none-match": "*"]] {
                 let names = await fixture.send(method, path, headers).headers.map { $0.name.lowercased() }
                 #expect(names.count == Set(names).count, "\(method) \(path)")
@@ -58,10 +60,13 @@ struct HTTPPageTests {
         #expect(await fixture.send("GET", "/", ["host": "x; script-src *"]).status == 421)
     }
 
-    @Test("who has the file is told so", arguments: [
-        ("\"aa\"", true), ("W/\"aa\"", true), ("*", true), ("\"bb\", \"aa\"", true), (" \"aa\" ", true), ("\"bb\"", false), ("aa", false),
-        ("\"aa", false), ("", false), ("\"aabb\"", false), ("w/\"aa\"", false),
-    ])
+    @Test(
+        "who has the file is told so",
+        arguments: [
+            ("\"aa\"", true), ("W/\"aa\"", true), ("*", true), ("\"bb\", \"aa\"", true), (" \"aa\" ", true), ("\"bb\"", false),
+            ("aa", false),
+            ("\"aa", false), ("", false), ("\"aabb\"", false), ("w/\"aa\"", false),
+        ])
     func conditional(_ tags: String, _ isKnown: Bool) async throws {
         let response = await (try await fixture()).send("GET", "/", ["if-none-match": tags])
         #expect(response.status == (isKnown ? 304 : 200))
@@ -70,9 +75,11 @@ struct HTTPPageTests {
         #expect(response.header("Content-Security-Policy") == Self.policy)
     }
 
-    @Test("only whole paths of embedded files exist", arguments: [
-        "/js", "/js/", "/js/main", "js/main.js", "/js//main.js", "/JS/main.js", "/js/../index.html", "/js/main.js/", "", "//",
-    ])
+    @Test(
+        "only whole paths of embedded files exist",
+        arguments: [
+            "/js", "/js/", "/js/main", "js/main.js", "/js//main.js", "/JS/main.js", "/js/../index.html", "/js/main.js/", "", "//",
+        ])
     func paths(_ path: String) {
         #expect(Self.site.file(at: path) == nil)
     }
@@ -85,10 +92,13 @@ struct HTTPPageTests {
         #expect(response.header("Content-Security-Policy") == nil)
     }
 
-    @Test("base64 as Python writes it", arguments: [
-        ("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9v\nYg==", "foob"), ("Zm9vYmE=", "fooba"), ("Zm9vYmFy\n", "foobar"),
-        ("Z*m9v", ""),
-    ])
+    @Test(
+        "base64 as Python writes it",
+        arguments: [
+            ("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9v\nYg==", "foob"), ("Zm9vYmE=", "fooba"),
+            ("Zm9vYmFy\n", "foobar"),
+            ("Z*m9v", ""),
+        ])
     func base64(_ text: String, _ expected: String) {
         let bytes = Array(text.utf8).withUnsafeBufferPointer { Base64.decode($0) }
         #expect(String(decoding: bytes, as: UTF8.self) == expected)
@@ -96,7 +106,8 @@ struct HTTPPageTests {
 
     @Test("every byte survives base64")
     func base64Bytes() {
-        let text = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+P/v/+vvw8fLz9PX29/j5+vv8/f7/"
+        let text =
+            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+P/v/+vvw8fLz9PX29/j5+vv8/f7/"
         let bytes = Array(text.utf8).withUnsafeBufferPointer { Base64.decode($0) }
         #expect(bytes == Array(0...63) + [0xFB, 0xFF, 0xFA, 0xFB] + Array(0xF0...0xFF))
     }
@@ -134,7 +145,9 @@ struct HTTPQRTests {
         #expect(dark(8, 13))
     }
 
-    @Test("the picture is the symbol, moved by the quiet zone", arguments: ["a1b2c3", "http://relay.example/#ticket=" + String(repeating: "x", count: 64)])
+    @Test(
+        "the picture is the symbol, moved by the quiet zone",
+        arguments: ["a1b2c3", "http://relay.example/#ticket=" + String(repeating: "x", count: 64)])
     func picture(_ text: String) throws {
         let code = try #require(QRCode(text))
         let path = try #require(code.svg.split(separator: "<path d=\"").last?.prefix { $0 != "\"" })
@@ -169,7 +182,9 @@ struct HTTPQRTests {
         #expect(!response.text.contains("s" + "cript") && !response.text.contains("secret"))
     }
 
-    @Test("texts that are refused", arguments: ["{}", "{\"text\":\"\"}", "{\"text\":7}", "{\"text\":\"\(String(repeating: "x", count: 513))\"}"])
+    @Test(
+        "texts that are refused",
+        arguments: ["{}", "{\"text\":\"\"}", "{\"text\":7}", "{\"text\":\"\(String(repeating: "x", count: 513))\"}"])
     func refused(_ body: String) async throws {
         #expect(await (try await RestFixture()).call("POST", "/api/qr", json: body).code == "invalid_text")
     }

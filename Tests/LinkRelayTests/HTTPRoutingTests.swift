@@ -7,10 +7,13 @@ import Testing
 
 @Suite("HTTP: routing and health")
 struct HTTPRoutingTests {
-    @Test("what is not there is a JSON 404, whatever the method", arguments: [
-        "/api", "/api/", "/api/link/", "/API/link", "/api/links", "/api/link/self/", "/api/socketio/", "/link", "/index.htm", "/.git/config",
-        "/api//link", "/api/link/../link", "/api/link%2fself", "/api/link;x", "/healthz/",
-    ])
+    @Test(
+        "what is not there is a JSON 404, whatever the method",
+        arguments: [
+            "/api", "/api/", "/api/link/", "/API/link", "/api/links", "/api/link/self/", "/api/socketio/", "/link", "/index.htm",
+            "/.git/config",
+            "/api//link", "/api/link/../link", "/api/link%2fself", "/api/link;x", "/healthz/",
+        ])
     func unknown(_ path: String) async throws {
         let fixture = try await RestFixture()
         for method in ["GET", "POST", "DELETE", "OPTIONS", "BREW"] {
@@ -28,12 +31,15 @@ struct HTTPRoutingTests {
         var testDescription: String { path }
     }
 
-    @Test("a method the path does not know is 405 with those it does", arguments: [
-        Methods("/api/link", "GET, HEAD, POST, PUT, DELETE, OPTIONS"), Methods("/api/link/self", "POST, OPTIONS"),
-        Methods("/api/session", "GET, HEAD, POST, DELETE, OPTIONS"), Methods("/api/session/everywhere", "POST, OPTIONS"),
-        Methods("/api/qr", "POST, OPTIONS"), Methods("/healthz", "GET, HEAD, OPTIONS"), Methods("/readyz", "GET, HEAD, OPTIONS"),
-        Methods("/metrics", "GET, HEAD, OPTIONS"),
-    ])
+    @Test(
+        "a method the path does not know is 405 with those it does",
+        arguments: [
+            Methods("/api/link", "GET, HEAD, POST, PUT, DELETE, OPTIONS"), Methods("/api/link/self", "POST, OPTIONS"),
+            Methods("/api/session", "GET, HEAD, POST, DELETE, OPTIONS"), Methods("/api/session/everywhere", "POST, OPTIONS"),
+            Methods("/api/qr", "POST, OPTIONS"), Methods("/healthz", "GET, HEAD, OPTIONS"),
+            Methods("/readyz", "GET, HEAD, OPTIONS"),
+            Methods("/metrics", "GET, HEAD, OPTIONS"),
+        ])
     func methods(_ row: Methods) async throws {
         let fixture = try await RestFixture()
         let known = row.allow.split(separator: ", ").map(String.init)

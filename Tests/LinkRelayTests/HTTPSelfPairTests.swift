@@ -120,25 +120,30 @@ struct HTTPSelfPairTests {
         var testDescription: String { body.count > 80 ? "\(code) (\(body.count) characters)" : body }
     }
 
-    @Test("fields that are refused", arguments: [
-        Field("{}", "invalid_install_id"), Field("{\"installId\":1}", "invalid_install_id"),
-        Field("{\"installId\":\"\"}", "invalid_install_id"), Field("{\"installId\":\" \"}", "invalid_install_id"),
-        Field("{\"installId\":\"a\\u0000\"}", "invalid_install_id"),
-        Field("{\"installId\":\"\(String(repeating: "a", count: 201))\"}", "invalid_install_id"),
-        Field("{\"installId\":\"a\",\"name\":7}", "invalid_name"),
-        Field("{\"installId\":\"a\",\"legacyKey\":7}", "invalid_legacy_key"),
-        Field("{\"installId\":\"a\",\"legacyKey\":\"abc\"}", "invalid_legacy_key"),
-        Field("{\"installId\":\"a\",\"legacyKey\":\"\(String(repeating: "a", count: 129))\"}", "invalid_legacy_key"),
-    ])
+    @Test(
+        "fields that are refused",
+        arguments: [
+            Field("{}", "invalid_install_id"), Field("{\"installId\":1}", "invalid_install_id"),
+            Field("{\"installId\":\"\"}", "invalid_install_id"), Field("{\"installId\":\" \"}", "invalid_install_id"),
+            Field("{\"installId\":\"a\\u0000\"}", "invalid_install_id"),
+            Field("{\"installId\":\"\(String(repeating: "a", count: 201))\"}", "invalid_install_id"),
+            Field("{\"installId\":\"a\",\"name\":7}", "invalid_name"),
+            Field("{\"installId\":\"a\",\"legacyKey\":7}", "invalid_legacy_key"),
+            Field("{\"installId\":\"a\",\"legacyKey\":\"abc\"}", "invalid_legacy_key"),
+            Field("{\"installId\":\"a\",\"legacyKey\":\"\(String(repeating: "a", count: 129))\"}", "invalid_legacy_key"),
+        ])
     func fields(_ row: Field) async throws {
         let response = await (try await RestFixture()).call("POST", "/api/link/self", json: row.body)
         #expect(response.status == 400)
         #expect(response.code == row.code)
     }
 
-    @Test("name and legacyKey may be absent, null or blank", arguments: [
-        "{\"installId\":\"a\"}", "{\"installId\":\"a\",\"name\":null,\"legacyKey\":null}", "{\"installId\":\"a\",\"name\":\"\",\"legacyKey\":\"\"}",
-    ])
+    @Test(
+        "name and legacyKey may be absent, null or blank",
+        arguments: [
+            "{\"installId\":\"a\"}", "{\"installId\":\"a\",\"name\":null,\"legacyKey\":null}",
+            "{\"installId\":\"a\",\"name\":\"\",\"legacyKey\":\"\"}",
+        ])
     func optional(_ body: String) async throws {
         #expect(await (try await RestFixture()).call("POST", "/api/link/self", json: body).status == 200)
     }

@@ -66,11 +66,15 @@ struct HTTPSignInTests {
         #expect(await fixture.send("GET", "/api/session", ["cookie": "\(plain); \(bound)"], isSecure: true).status == 200)
     }
 
-    @Test("cookie headers that name no session", arguments: [
-        "", "linkrelay_session=", "linkrelay_session", "linkrelay_session=wrong", "Linkrelay_session=GOOD", "xlinkrelay_session=GOOD",
-        "linkrelay_session =GOOD", "linkrelay_session=GOOD; linkrelay_session=wrong", "linkrelay_session=wrong; linkrelay_session=GOOD",
-        "a=linkrelay_session=GOOD", "linkrelay_session=\"GOOD\"",
-    ])
+    @Test(
+        "cookie headers that name no session",
+        arguments: [
+            "", "linkrelay_session=", "linkrelay_session", "linkrelay_session=wrong", "Linkrelay_session=GOOD",
+            "xlinkrelay_session=GOOD",
+            "linkrelay_session =GOOD", "linkrelay_session=GOOD; linkrelay_session=wrong",
+            "linkrelay_session=wrong; linkrelay_session=GOOD",
+            "a=linkrelay_session=GOOD", "linkrelay_session=\"GOOD\"",
+        ])
     func noSession(_ header: String) async throws {
         let fixture = try await RestFixture()
         let good = String(try await fixture.cookie().dropFirst("linkrelay_session=".count))
@@ -121,10 +125,13 @@ struct HTTPSignInTests {
         #expect(await fixture.call("GET", "/api/session").status == 200)
     }
 
-    @Test("exactly one of ticket and token, as text", arguments: [
-        "{}", "{\"ticket\":1}", "{\"ticket\":\"\"}", "{\"token\":null}", "{\"ticket\":\"a\",\"token\":\"b\"}", "{\"ticket\":[\"a\"]}",
-        "{\"ticket\":\"\(String(repeating: "a", count: 513))\"}",
-    ])
+    @Test(
+        "exactly one of ticket and token, as text",
+        arguments: [
+            "{}", "{\"ticket\":1}", "{\"ticket\":\"\"}", "{\"token\":null}", "{\"ticket\":\"a\",\"token\":\"b\"}",
+            "{\"ticket\":[\"a\"]}",
+            "{\"ticket\":\"\(String(repeating: "a", count: 513))\"}",
+        ])
     func credentials(_ body: String) async throws {
         let response = await (try await RestFixture()).send("POST", "/api/session", json: body)
         #expect(response.status == 400)

@@ -211,7 +211,8 @@ final class SwitchedStore: LinkStore {
         user: UserID, installID: String, name: String?, legacy: [SecretHash], newKey: InstanceSecret, limit: Int, now: WallTime
     ) async throws(StoreError) -> SelfPairResult {
         try check()
-        return try await inner.pairSelf(user: user, installID: installID, name: name, legacy: legacy, newKey: newKey, limit: limit, now: now)
+        return try await inner.pairSelf(
+            user: user, installID: installID, name: name, legacy: legacy, newKey: newKey, limit: limit, now: now)
     }
 
     func touch(_ seen: [InstanceID: WallTime]) async throws(StoreError) {

@@ -124,4 +124,18 @@ import Testing
         #expect(keys.liveKeyCount == 1)
         #expect(try await bench.join(key) == .admitted(made.id))
     }
+
+    @Test(arguments: StoreKind.allCases)
+    func rowsThatDoNotOpenAreACorruptStore(_ kind: StoreKind) async throws {
+        let bench = try await KeyBench(kind)
+        let (_, code, _, _) = try await bench.keys.issue(user: bench.user, name: nil, origin: nil)
+        let codeHash = bench.vault.hash(try #require(JoinCredential(parsing: code.utf8)))
+        let sealed = try other.seal(key: try #require(other.randomKey()))
+        let result = try await bench.store.exchange(
+            code: codeHash, by: hash(1), newKey: .key(hash: hash(2), sealed: sealed),
+            repeatableUntil: bench.wall.now + 1, now: bench.wall.now)
+        guard case .exchanged = result else { Issue.record("\(result)"); return }
+        #expect(await storeFailure { _ = try await bench.restarted() } == .corrupt)
+        #expect(try await bench.keys.list(of: bench.user).map(\.keyText) == [""])
+    }
 }

@@ -232,6 +232,20 @@ private typealias SetFileSystemUser = @convention(c) (UInt32) -> Int32
         await store.close()
     }
 
+    @Test func aFailingJobLeavesNothingBehind() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try open(directory)
+        #expect(
+            await storeFailure {
+                try await store.write { (db) throws(StoreError) in
+                    try db.run("INSERT INTO user (name, role, created_at) VALUES ('half', 'user', 0)")
+                    throw StoreError(.io, "as if")
+                }
+            } == .io)
+        #expect(try await store.users().isEmpty)
+        await store.close()
+    }
+
     @Test func aLostTransactionIsTriedAgainOneByOne() async throws {
         let directory = try TemporaryDirectory()
         let store = try open(directory)

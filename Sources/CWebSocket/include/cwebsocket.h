@@ -116,6 +116,7 @@ typedef struct cws_limits {
     uint32_t send_buffer_bytes;        /* SO_SNDBUF; 0 leaves the system's; default 0 */
     uint32_t unsent_low_bytes;         /* TCP_NOTSENT_LOWAT; default 131072 */
     uint32_t skipped_prefix_bytes;     /* how much of an oversize message or body is kept; default 4096 */
+    uint32_t queue_low_bytes;          /* outbound low mark (or a quarter of the ceiling if that is less); default 1 MiB */
 } cws_limits;
 
 cws_limits cws_limits_default(void);
@@ -146,7 +147,7 @@ typedef struct cws_handlers {
     void (*on_skipped)(void *ctx, cws_conn *c, void *CWS_NULLABLE user, uint64_t size, const uint8_t *prefix, size_t n);
     /* A pong arrived (unsolicited ones too). */
     void (*on_pong)(void *ctx, cws_conn *c, void *CWS_NULLABLE user, const uint8_t *bytes, size_t n);
-    /* The outbound queue fell under its low mark (a quarter of the byte ceiling) after having been over it. */
+    /* The outbound queue fell to its low mark (cws_limits.queue_low_bytes) after having been over it. */
     void (*on_drained)(void *ctx, cws_conn *c, void *CWS_NULLABLE user);
     /* A connection moved here by cws_conn_move is now this loop's. */
     void (*on_adopted)(void *ctx, cws_conn *c, void *CWS_NULLABLE user);
@@ -314,6 +315,8 @@ void cws_close(cws_conn *c, uint16_t code, cws_slice reason);
 /* Queues a reference (retains). Flushed at the end of the turn. CWS_QUEUE_FULL queues nothing and closes nothing. */
 cws_status cws_send(cws_conn *c, cws_message *m);
 size_t cws_queued_bytes(const cws_conn *c);
+/* What all connections of the loop hold: outbound queues (a shared message counts once a receiver) and unfinished input. */
+uint64_t cws_loop_held_bytes(const cws_loop *l);
 uint32_t cws_queued_count(const cws_conn *c);
 
 /* ---------------------------------------------------------------- messages */

@@ -218,6 +218,14 @@ void cws_conn_peer(const cws_conn *c, cws_address *out)
     memcpy(out->bytes, c->peer_bytes, sizeof out->bytes);
 }
 
+size_t cws_conn_low_mark(const cws_conn *c)
+{
+    const size_t quarter = c->queue_ceiling_bytes / 4;
+    return quarter < c->loop->limits.queue_low_bytes ? quarter : c->loop->limits.queue_low_bytes;
+}
+
+uint64_t cws_loop_held_bytes(const cws_loop *l) { return l->stats.queued_bytes + l->stats.buffered_bytes; }
+
 void cws_set_queue_ceiling(cws_conn *c, size_t bytes, uint32_t count)
 {
     CWS_ON_LOOP(c->loop);

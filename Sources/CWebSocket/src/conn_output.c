@@ -60,7 +60,7 @@ void cws_conn_flush(cws_conn *c)
 {
     if (!cws_outq_flush(c))
         return;
-    if (c->is_over_mark && cws_queued_bytes(c) <= c->queue_ceiling_bytes / 4) {
+    if (c->is_over_mark && cws_queued_bytes(c) <= cws_conn_low_mark(c)) {
         c->is_over_mark = false;
         if (c->state == CWS_S_WS_OPEN || c->state == CWS_S_HTTP) {
             cws_conn_enter(c);

@@ -85,9 +85,10 @@ struct cws_message {
     uint32_t refs;
     uint8_t size_class;   /* CWS_MESSAGE_CLASSES: from malloc */
     uint8_t header_n;     /* the frame header ends where the payload begins */
-    uint8_t kind;
+    uint8_t kind, unused;
     uint8_t bytes[];      /* CWS_PAYLOAD_OFFSET + payload_n */
 };
+_Static_assert(offsetof(struct cws_message, bytes) % CWS_PAYLOAD_OFFSET == 0, "payloads are aligned as malloc aligns");
 /* Bytes that are no WebSocket frame (HTTP). */
 cws_message *cws_message_raw(cws_loop *l, size_t n);
 /* A control frame, or NULL when out of memory. n <= 125. */
@@ -228,6 +229,7 @@ struct cws_conn {
 };
 
 /* conn.c */
+size_t cws_conn_low_mark(const cws_conn *c);
 cws_conn *cws_conn_new(cws_loop *l, int fd, uint16_t tag, const cws_address *peer);
 void cws_conn_kill(cws_conn *c, cws_reason reason);
 void cws_conn_free(cws_conn *c);

@@ -71,7 +71,7 @@ cws_status cws_outq_push_take(cws_conn *c, cws_message *m)
     c->loop->stats.queued_bytes += cws_message_wire_n(m);
     if (m->kind == CWS_KIND_PONG)
         c->pong_count++;
-    if (q->bytes > c->queue_ceiling_bytes / 4)
+    if (q->bytes > cws_conn_low_mark(c))
         c->is_over_mark = true;
     cws_conn_work(c, CWS_WORK_FLUSH);
     return CWS_OK;

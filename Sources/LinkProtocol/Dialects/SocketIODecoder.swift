@@ -92,7 +92,7 @@ extension SocketIOPacket {
         if JSONLexer.peek(bytes, position) == 0x5B, isEvent || isAck {
             position = try readArguments(bytes, position, maxDepth: maxDepth)
         } else {
-            position = try readArgument(bytes, position, maxDepth: maxDepth)
+            position = try readPayload(bytes, position, maxDepth: maxDepth)
         }
         position = JSONLexer.skipBlanks(bytes, position)
         guard position == bytes.byteCount else { throw .malformed(offset: position) }
@@ -106,18 +106,10 @@ extension SocketIOPacket {
         var needsName = isEvent
         while true {
             if needsName {
-                let end = try JSONLexer.value(bytes, position, maxDepth: maxDepth)
-                if JSONLexer.peek(bytes, position) == 0x22 { eventName = ByteRange(position &+ 1, end &- 1) }
+                position = try readName(bytes, position, maxDepth: maxDepth)
                 needsName = false
-                position = end
             } else {
-                argumentCount &+= 1
-                if argumentCount == 1 {
-                    position = try readArgument(bytes, position, maxDepth: maxDepth)
-                } else {
-                    position = try JSONLexer.value(bytes, position, maxDepth: maxDepth)
-                    payloadRest = ByteRange(Int(payload.end), position)
-                }
+                position = try readArgument(bytes, position, maxDepth: maxDepth)
             }
             position = JSONLexer.skipBlanks(bytes, position)
             let next = JSONLexer.peek(bytes, position)
@@ -127,8 +119,26 @@ extension SocketIOPacket {
         }
     }
 
+    /// Reads an event's first element, of any kind. - Returns: the offset after it.
+    @inline(__always)
+    private mutating func readName(_ bytes: RawSpan, _ start: Int, maxDepth: Int) throws(JSONError) -> Int {
+        let end = try JSONLexer.value(bytes, start, maxDepth: maxDepth)
+        if JSONLexer.peek(bytes, start) == 0x22 { eventName = ByteRange(start &+ 1, end &- 1) }
+        return end
+    }
+
+    /// Reads one more argument. - Returns: the offset after it.
     @inline(__always)
     private mutating func readArgument(_ bytes: RawSpan, _ start: Int, maxDepth: Int) throws(JSONError) -> Int {
+        argumentCount &+= 1
+        if argumentCount == 1 { return try readPayload(bytes, start, maxDepth: maxDepth) }
+        let end = try JSONLexer.value(bytes, start, maxDepth: maxDepth)
+        payloadRest = ByteRange(Int(payload.end), end)
+        return end
+    }
+
+    @inline(__always)
+    private mutating func readPayload(_ bytes: RawSpan, _ start: Int, maxDepth: Int) throws(JSONError) -> Int {
         var scan = PayloadScan()
         try scan.read(bytes, start, maxDepth: maxDepth)
         payload = ByteRange(start, scan.end)

@@ -109,7 +109,7 @@ package final class Accounts: Sendable {
     package func newToken(user: UserID, label: String, scopes: Set<TokenScope>) async throws(StoreError) -> String {
         let token = try Self.drawn(vault.randomToken())
         _ = try await store.addToken(
-            user: user, hash: vault.hash(token: token), label: String(label.prefix(Self.nameBytes)), scopes: scopes,
+            user: user, hash: vault.hash(token: token), label: label.clipped(toBytes: Self.nameBytes), scopes: scopes,
             now: wallClock())
         return token
     }

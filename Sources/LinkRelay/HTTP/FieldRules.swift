@@ -45,7 +45,9 @@ enum FieldRules {
         case .string(let text):
             let name = trimmed(text)
             if name.isEmpty { return nil }
-            guard isPlain(name, count: nameCount), name.utf8.count <= KeyService.nameBytes else { throw RestFailure(.invalidName) }
+            guard isPlain(name, count: nameCount), name.utf8.count <= KeyService.nameBytes else {
+                throw RestFailure(.invalidName)
+            }
             return name
         default: throw RestFailure(.invalidName)
         }

@@ -43,7 +43,9 @@ extension RestAPI {
             log.write(.notice, "instance_rekeyed", ["instance": .int(id.rawValue), "user": .int(user.id.rawValue)])
         } else {
             let name = try FieldRules.optionalName(body)
-            do { issued = try await keys.issue(user: user.id, name: name, origin: call.originText) } catch { throw failure(error) }
+            do { issued = try await keys.issue(user: user.id, name: name, origin: call.originText) } catch {
+                throw failure(error)
+            }
             log.write(
                 .notice, "instance_created", ["instance": .int(issued.record.id.rawValue), "user": .int(user.id.rawValue)])
         }

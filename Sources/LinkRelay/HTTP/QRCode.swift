@@ -16,7 +16,8 @@ struct QRCode: Sendable {
     /// Level M: readable with 15 % damage, which is what a glare on a screen costs.
     init?(_ text: String) {
         let bytes = Array(text.utf8)
-        guard let count = Int32(exactly: bytes.count), count > 0, let code = QRcode_encodeData(count, bytes, 0, QR_ECLEVEL_M) else {
+        guard let count = Int32(exactly: bytes.count), count > 0, let code = QRcode_encodeData(count, bytes, 0, QR_ECLEVEL_M)
+        else {
             return nil
         }
         defer { QRcode_free(code) }

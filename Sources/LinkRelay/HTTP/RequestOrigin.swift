@@ -56,7 +56,9 @@ struct RequestAuthority: Hashable, Sendable {
         let labels = bytes.split(separator: 0x2E, omittingEmptySubsequences: false)
         for label in labels {
             guard (1...63).contains(label.count), label.first != 0x2D, label.last != 0x2D else { return false }
-            guard label.allSatisfy({ isDigit($0) || (0x61...0x7A).contains($0) || $0 == 0x2D || $0 == 0x5F }) else { return false }
+            guard label.allSatisfy({ isDigit($0) || (0x61...0x7A).contains($0) || $0 == 0x2D || $0 == 0x5F }) else {
+                return false
+            }
         }
         guard let last = labels.last else { return false }
         let isHexNumber = last.starts(with: [0x30, 0x78]) && last.dropFirst(2).allSatisfy { Hex.nibble($0) != nil }
@@ -69,7 +71,9 @@ struct RequestAuthority: Hashable, Sendable {
         let parts = bytes.split(separator: 0x2E, omittingEmptySubsequences: false)
         return parts.count == 4
             && parts.allSatisfy { part in
-                guard (1...3).contains(part.count), part.allSatisfy(isDigit), part.count == 1 || part.first != 0x30 else { return false }
+                guard (1...3).contains(part.count), part.allSatisfy(isDigit), part.count == 1 || part.first != 0x30 else {
+                    return false
+                }
                 return UInt8(String(decoding: part, as: UTF8.self)) != nil
             }
     }

@@ -8,7 +8,7 @@ package final class RestAPI: Sendable {
     let keys: KeyService
     let accounts: Accounts
     let rooms: any RoomControl
-    private let policy: Locked<OriginPolicy>
+    let origins: OriginPolicy
     let site: StaticSite
     let log: Log
     package let counters: RestCounters
@@ -22,27 +22,23 @@ package final class RestAPI: Sendable {
         self.keys = keys
         self.accounts = accounts
         self.rooms = rooms
-        policy = Locked(origins)
+        self.origins = origins
         self.site = site
         self.log = log
         self.counters = counters
         probe = ReadinessProbe(store: store, monotonic: monotonic)
     }
 
-    /// Puts another policy in force for the requests that follow (a reload of the settings).
-    package func adopt(_ origins: OriginPolicy) { policy.withLock { $0 = origins } }
-
     /// Answers any request; bodies arrive within the ceiling of the engine (64 KiB). Never throws, never hangs on a peer.
     ///
     /// Content-Length, Date and Connection are added by whoever writes the answer, who also omits the body for HEAD.
     package func respond(to request: HTTPRequest) async -> HTTPResponse {
-        let origins = policy.withLock { $0 }
         let route = Route(path: request.path, site: site)
         let verdict = CrossOrigin.verdict(on: request, by: origins)
         counters.count(route)
         var response: HTTPResponse
         do {
-            response = try await answer(request, route: route, verdict: verdict, origins: origins)
+            response = try await answer(request, route: route, verdict: verdict)
         } catch {
             counters.count(error.refusal)
             note(error.refusal, request)

@@ -86,9 +86,7 @@ enum Route: Hashable, Sendable {
 
 extension RestAPI {
     /// Host, origin, route and method in this order, then the route's own answer.
-    func answer(
-        _ request: HTTPRequest, route: Route?, verdict: OriginPolicy.Verdict, origins: OriginPolicy
-    ) async throws(RestFailure) -> HTTPResponse {
+    func answer(_ request: HTTPRequest, route: Route?, verdict: OriginPolicy.Verdict) async throws(RestFailure) -> HTTPResponse {
         if let host = request.header("host"), !(route?.isForAnyHost ?? false), !origins.isHostAllowed(host) {
             throw RestFailure(.unknownHost)
         }

@@ -24,7 +24,8 @@ extension RestAPI {
             opened = (cookie, user)
         default: throw RestFailure(.invalidCredential)
         }
-        log.write(.notice, "signed_in", ["user": .int(opened.user.id.rawValue), "peer": .string(call.request.remote.description)])
+        log.write(
+            .notice, "signed_in", ["user": .int(opened.user.id.rawValue), "peer": .string(call.request.remote.description)])
         var response = HTTPResponse.json(Self.identity(opened.user))
         response.headers.append(SessionCookie.set(opened.cookie, isSecure: call.request.isSecure))
         return response

@@ -17,8 +17,8 @@ extension KeyService {
     package func issue(
         user: UserID, name: String?, origin: String?
     ) async throws(KeyError) -> (InstanceRecord, text: String, count: Int, limit: Int) {
-        let name = name.map(Self.clipped)
-        let origin = origin.map(Self.clipped)
+        let name = name?.clipped(toBytes: Self.nameBytes)
+        let origin = origin?.clipped(toBytes: Self.nameBytes)
         for _ in 0..<Self.codeDraws {
             let (code, secret, now) = try drawCode()
             let result = try await asking { [store, policy] () async throws(StoreError) in
@@ -64,7 +64,7 @@ extension KeyService {
 
     /// Throws `.notFound` when the user has no such instance.
     package func rename(_ id: InstanceID, of user: UserID, name: String) async throws(KeyError) {
-        let name = Self.clipped(name)
+        let name = name.clipped(toBytes: Self.nameBytes)
         let isRenamed = try await asking { [store] () async throws(StoreError) in
             try await store.renameInstance(id, of: user, name: name)
         }
@@ -100,7 +100,7 @@ extension KeyService {
         guard let key = vault.randomKey(), let sealed = try? vault.seal(key: key) else { throw .unavailable }
         let secret = InstanceSecret.key(hash: vault.hash(.key(key)), sealed: sealed)
         let legacy = legacyKey.flatMap { JoinCredential(parsing: $0.utf8) }.map { [vault.hash($0)] } ?? []
-        let name = name.map(Self.clipped)
+        let name = name?.clipped(toBytes: Self.nameBytes)
         let now = wallClock()
         let epoch = directory.epoch
         let result = try await asking { [store, policy] () async throws(StoreError) in
@@ -191,18 +191,5 @@ extension KeyService {
         _ question: @Sendable () async throws(StoreError) -> Answer
     ) async throws(KeyError) -> Answer {
         do { return try await question() } catch { throw .store(error) }
-    }
-
-    /// At most `nameBytes` of UTF-8, cut between characters.
-    private static func clipped(_ text: String) -> String {
-        guard text.utf8.count > nameBytes else { return text }
-        var clipped = String.UnicodeScalarView()
-        var count = 0
-        for scalar in text.unicodeScalars {
-            count += UTF8.width(scalar)
-            if count > nameBytes { break }
-            clipped.append(scalar)
-        }
-        return String(clipped)
     }
 }

@@ -49,11 +49,6 @@ package final class KeyService: Sendable {
         }
         changeMark.withLock { $0 = nil }
         _ = try await reconcile()
-        if let record = try await store.activatedInstances().first, case .key(_, let sealed) = record.secret,
-            vault.openKey(sealed) == nil
-        {
-            throw StoreError(.corrupt, "the key of instance \(record.id) does not open under this master key; restore a backup")
-        }
     }
 
     /// Reads the directory again if another process (the command line) has changed the store, and returns the rooms that no
@@ -64,6 +59,9 @@ package final class KeyService: Sendable {
             if changeMark.withLock({ $0 == mark }) { return [] }
             let epoch = directory.epoch
             let records = try await store.activatedInstances()
+            if case .key(_, let sealed)? = records.first?.secret, vault.openKey(sealed) == nil {
+                throw StoreError(.corrupt, "the stored keys do not open under this master key; restore a backup")
+            }
             if let gone = directory.replace(with: records, readAfter: epoch) {
                 changeMark.withLock { $0 = mark }
                 return gone

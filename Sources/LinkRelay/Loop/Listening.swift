@@ -84,6 +84,7 @@ extension EventLoop {
         limits.head_timeout_ms = UInt32(clamping: settings.headTimeout.wholeMilliseconds)
         limits.body_timeout_ms = UInt32(clamping: settings.bodyTimeout.wholeMilliseconds)
         limits.keepalive_timeout_ms = UInt32(clamping: settings.keepaliveTimeout.wholeMilliseconds)
+        limits.queue_low_bytes = UInt32(clamping: settings.memberQueueBytes / 4)
         limits.fragment_count = UInt32(clamping: settings.fragmentCount)
         limits.connection_count = UInt32(clamping: max(1, settings.connectionCount / loopCount))
         self.init(index: index, limits: limits)

@@ -17,9 +17,10 @@ package struct SecretHash: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// A key sealed with AES-256-GCM: nonce, ciphertext, tag.
-package struct SealedKey: Hashable, Sendable {
+package struct SealedKey: Hashable, Sendable, CustomStringConvertible {
     package let bytes: [UInt8]
     package init(bytes: [UInt8]) { self.bytes = bytes }
+    package var description: String { "SealedKey(\(bytes.count) bytes)" }
 }
 
 package struct UserID: Hashable, Sendable, CustomStringConvertible {

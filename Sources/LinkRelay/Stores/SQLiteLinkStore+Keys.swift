@@ -42,7 +42,6 @@ extension SQLiteLinkStore {
                 return isSpent == nil ? .unknown : .alreadySpent
             }
             if expiresAt <= now { return .expired }
-            try Self.endRepeats(db, of: former.id)
             try db.run(
                 "INSERT INTO spent_code VALUES (?, ?, ?, ?, ?)",
                 .blob(code.bytes), .int(former.id.rawValue), .blob(exchangedBy.bytes), .int(repeatableUntil), .int(now))

@@ -69,7 +69,13 @@ export function activitiesView(app, add) {
   const views = new Map();
   const clear = button("Clear finished", { kind: "small", onClick: () => app.room.clearActivities() });
   const head = h("div", { class: "panel-head" }, h("h2", null, "Activity"), clear);
-  const empty = h("div", { class: "empty" }, icon("download"), h("h2", null, "Nothing has happened yet"), h("p", { class: "muted" }, "Downloads, removals and pictures show up here, whoever asked for them."));
+  const empty = h(
+    "div",
+    { class: "empty" },
+    icon("download"),
+    h("h2", null, "Nothing has happened yet"),
+    h("p", { class: "muted" }, "Downloads, removals and pictures show up here, whoever asked for them."),
+  );
   return {
     node: h("div", { class: "panel" }, head, rows, empty),
     update({ room }, now) {

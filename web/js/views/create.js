@@ -38,7 +38,8 @@ export function createView(app) {
     h("div", { class: "actions start" }, submit), bar.node, state);
   const gallery = h("ul", { class: "gallery", "aria-label": "Pictures" });
   const views = new Map();
-  const empty = h("div", { class: "empty" }, icon("image"), h("h2", null, "No pictures yet"), h("p", { class: "muted" }, "They appear here as soon as the install has made them, and stay until this page is closed."));
+  const hint = "They appear here as soon as the install has made them, and stay until this page is closed.";
+  const empty = h("div", { class: "empty" }, icon("image"), h("h2", null, "No pictures yet"), h("p", { class: "muted" }, hint));
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -5,7 +5,8 @@ import { h, icon, show } from "../dom.js";
 import { button } from "./parts.js";
 
 function step(number, title, text) {
-  return h("li", null, h("span", { class: "step-number", "aria-hidden": "true" }, String(number)), h("div", null, h("h3", null, title), h("p", { class: "muted" }, text)));
+  const badge = h("span", { class: "step-number", "aria-hidden": "true" }, String(number));
+  return h("li", null, badge, h("div", null, h("h3", null, title), h("p", { class: "muted" }, text)));
 }
 
 export function firstStepsView(app) {
@@ -29,7 +30,8 @@ export function firstStepsView(app) {
       step(3, "It turns live here", "No reload needed. The install keeps its own key from then on.")),
     create,
   );
-  const choose = h("section", { class: "empty tall" }, icon("link"), h("h2", null, "Choose a link"), h("p", { class: "muted" }, "Its resources, activity and pictures appear here."));
+  const hint = h("p", { class: "muted" }, "Its resources, activity and pictures appear here.");
+  const choose = h("section", { class: "empty tall" }, icon("link"), h("h2", null, "Choose a link"), hint);
   return {
     node: h("div", { class: "stage-empty" }, steps, choose),
     update(state) {

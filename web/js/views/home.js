@@ -20,7 +20,8 @@ function themeChoice() {
 }
 
 async function askSignOut(app) {
-  const isSure = await confirm("Sign out everywhere?", "Every browser that is signed in here has to sign in again. Links and installs stay as they are.", "Sign out everywhere", "primary", "Stay signed in");
+  const text = "Every browser that is signed in here has to sign in again. Links and installs stay as they are.";
+  const isSure = await confirm("Sign out everywhere?", text, "Sign out everywhere", "primary", "Stay signed in");
   if (isSure) app.signOut({ isEverywhere: true });
 }
 
@@ -39,6 +40,14 @@ function connectionPill(onClick) {
 }
 
 export function homeView(app) {
+  const goHome = (event) => {
+    event.preventDefault();
+    app.select(null);
+  };
+  const toStage = (event) => {
+    event.preventDefault();
+    stage.focus();
+  };
   const past = historyDialog(app);
   const pill = connectionPill(() => past.open());
   const list = instancesView(app);
@@ -46,17 +55,22 @@ export function homeView(app) {
   const firstSteps = firstStepsView(app);
   const stage = h("main", { class: "stage", id: "stage", tabindex: "-1" }, firstSteps.node, detail.node);
   const workspace = h("div", { class: "workspace" }, list.node, stage);
-  const home = h("a", { class: "brand-link", href: "/", "aria-label": "LinkRelay, all links", on: { click: (event) => { event.preventDefault(); app.select(null); } } }, brand());
+  const home = h("a", { class: "brand-link", href: "/", "aria-label": "LinkRelay, all links", on: { click: goHome } }, brand());
   const node = h(
     "div",
     { class: "home" },
-    h("a", { class: "skip", href: "#stage", on: { click: (event) => { event.preventDefault(); stage.focus(); } } }, "Skip to content"),
+    h("a", { class: "skip", href: "#stage", on: { click: toStage } }, "Skip to content"),
     h(
       "header",
       { class: "top" },
       home,
       h("div", { class: "top-end" }, pill.node,
-        menu("Settings", "menu", [themeChoice(), ["Connection history", "clock", () => past.open()], ["Sign out", "out", () => app.signOut()], ["Sign out everywhere", "out", () => askSignOut(app)]])),
+        menu("Settings", "menu", [
+          themeChoice(),
+          ["Connection history", "clock", () => past.open()],
+          ["Sign out", "out", () => app.signOut()],
+          ["Sign out everywhere", "out", () => askSignOut(app)],
+        ])),
     ),
     workspace,
   );

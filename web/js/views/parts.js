@@ -178,7 +178,12 @@ export function tabs(label, entries) {
   const prefix = `tab-${++fieldNumber}`;
   let present = entries[0][0];
   for (const [id, text, panel] of entries) {
-    const tab = h("button", { type: "button", role: "tab", id: `${prefix}-${id}`, "aria-controls": `${prefix}-${id}-panel`, on: { click: () => choose(id) } }, h("span", null, text), h("span", { class: "tab-count" }));
+    const tab = h(
+      "button",
+      { type: "button", role: "tab", id: `${prefix}-${id}`, "aria-controls": `${prefix}-${id}-panel`, on: { click: () => choose(id) } },
+      h("span", null, text),
+      h("span", { class: "tab-count" }),
+    );
     panel.id = `${prefix}-${id}-panel`;
     panel.setAttribute("role", "tabpanel");
     panel.setAttribute("aria-labelledby", tab.id);

@@ -90,9 +90,31 @@ function emptyView(app, add) {
   };
 }
 
+/** One chip per type and one for all; `choose(type | null)`. */
+function typeChips(choose) {
+  const node = h("div", { class: "type-chips", role: "group", "aria-label": "Type" });
+  function chip(value, label, size) {
+    const number = h("span", { class: "muted" }, count.format(size));
+    return h("button", { type: "button", class: "type-chip", data: { type: value }, on: { click: () => choose(value || null) } }, label, number);
+  }
+  return {
+    node,
+    set(groups, total) {
+      node.replaceChildren(chip("", "All", total), ...[...groups].map(([name, found]) => chip(name, name, found.length)));
+      show(node, groups.size > 1);
+    },
+    mark(type) {
+      for (const one of node.children) one.setAttribute("aria-pressed", String((one.dataset.type || null) === type));
+    },
+  };
+}
+
 export function resourcesView(app, add) {
   const filter = h("input", { type: "search", placeholder: "Filter by name, hash or path", "aria-label": "Filter resources", autocomplete: "off", spellcheck: "false" });
-  const types = h("div", { class: "type-chips", role: "group", "aria-label": "Type" });
+  const chips = typeChips((chosen) => {
+    type = chosen;
+    refilter();
+  });
   const summary = h("p", { class: "muted summary", role: "status" });
   const host = h("div", { class: "virtual", role: "list", "aria-label": "Resources" });
   const list = virtualList(host, (row) => (row.heading ? GROUP_PX : ITEM_PX), (row, index, total) => rowNode(app, row, index, total));
@@ -101,7 +123,7 @@ export function resourcesView(app, add) {
   const refresh = iconButton("Refresh list", "refresh", () => app.room.askForResources());
   const tools = h("div", { class: "tools" }, h("div", { class: "search-box" }, icon("search"), filter), refresh,
     button("Add", { kind: "primary", iconName: "plus", onClick: () => add.open() }));
-  const node = h("div", { class: "panel" }, tools, stale, types, summary, host, empty.node);
+  const node = h("div", { class: "panel" }, tools, stale, chips.node, summary, host, empty.node);
 
   let groups = new Map();
   let source;
@@ -116,14 +138,7 @@ export function resourcesView(app, add) {
     const found = rows.reduce((sum, row) => sum + (row.heading ? row.count : 0), 0);
     const total = source?.length ?? 0;
     setText(summary, total === 0 ? "" : found === 0 ? "Nothing matches." : found === total ? "" : `${count.format(found)} of ${count.format(total)}`);
-    for (const chip of types.children) chip.setAttribute("aria-pressed", String((chip.dataset.type || null) === type));
-  }
-
-  function rechip() {
-    const entries = [["", "All", source?.length ?? 0], ...[...groups].map(([name, found]) => [name, name, found.length])];
-    types.replaceChildren(...entries.map(([value, label, size]) =>
-      h("button", { type: "button", class: "type-chip", data: { type: value }, on: { click: () => { type = value || null; refilter(); } } }, label, h("span", { class: "muted" }, count.format(size)))));
-    show(types, groups.size > 1);
+    chips.mark(type);
   }
 
   filter.addEventListener("input", refilter);
@@ -140,7 +155,7 @@ export function resourcesView(app, add) {
       if (room.resources !== source) {
         source = room.resources;
         groups = grouped(source ?? []);
-        rechip();
+        chips.set(groups, source?.length ?? 0);
         refilter();
         list.schedule();
       }
