@@ -54,7 +54,7 @@ class Relay:
         self.data = self.directory / "data"
         self.settings = settings
         self.host, self.port, self.url = "127.0.0.1", 0, None
-        self._token = None
+        self._tokens = {}
         self._log, self._log_lock = [], threading.Lock()
         self.process = None
 
@@ -133,13 +133,15 @@ class Relay:
             raise RuntimeError(f"relayd {' '.join(words)}: exit {done.returncode}: {done.stderr.strip()}")
         return done.stdout
 
-    def token(self):
-        """A bearer token of the owner, made once per relay."""
-        if self._token is None:
-            found = re.search(r"\blr_[0-9A-Za-z]+", self.run("token", "new"))
+    def token(self, user=None):
+        """A bearer token of that user (default: the owner), made once per relay; the user is added."""
+        if user not in self._tokens:
+            if user is not None:
+                self.run("user", "add", user)
+            found = re.search(r"\blr_[0-9A-Za-z]+", self.run("token", "new", *([user] if user else [])))
             assert found, "no token in the output of `relayd token new`"
-            self._token = found.group(0)
-        return self._token
+            self._tokens[user] = found.group(0)
+        return self._tokens[user]
 
     def sign_in_url(self):
         """A single-use link to the relay's own page, signed in as the owner."""
@@ -165,15 +167,16 @@ class Relay:
         finally:
             connection.close()
 
-    def new_link(self, **fields):
+    def new_link(self, token=True, **fields):
         """A new instance: `(id, code)`."""
-        answer = self.api("POST", "/api/link", fields)
+        answer = self.api("POST", "/api/link", fields, token=token)
         assert answer.status == 200, answer
         assert re.fullmatch(r"[0-9a-f]{6}", answer.json["key"]), answer
         return answer.json["id"], answer.json["key"]
 
-    def links(self):
-        answer = self.api("GET", "/api/link")
+    def links(self, token=True):
+        """The instances by id."""
+        answer = self.api("GET", "/api/link", token=token)
         assert answer.status == 200 and isinstance(answer.json, list), answer
         return {one["id"]: one for one in answer.json}
 
