@@ -55,7 +55,7 @@ class Relay:
         self.settings = settings
         self.host, self.port, self.url = "127.0.0.1", 0, None
         self._tokens = {}
-        self._log, self._log_lock = [], threading.Lock()
+        self._log, self._log_grown = [], threading.Condition(threading.RLock())
         self.process = None
 
     # Life
@@ -79,8 +79,9 @@ class Relay:
     def _read(self, stream, started):
         for line in stream:
             text = line.decode("utf-8", "replace")
-            with self._log_lock:
+            with self._log_grown:
                 self._log.append(text)
+                self._log_grown.notify_all()
             found = LISTENING.search(text)
             if found and not started.is_set():
                 self.url, self.port = found.group(1), int(found.group(3))
@@ -114,8 +115,21 @@ class Relay:
 
     @property
     def log(self):
-        with self._log_lock:
+        with self._log_grown:
             return "".join(self._log)
+
+    def wait_log(self, text, seconds=20):
+        """Waits until the output contains `text`."""
+        with self._log_grown:
+            assert self._log_grown.wait_for(lambda: text in "".join(self._log), seconds), f"no {text!r} in:\n{self.log}"
+
+    def break_store(self):
+        """Makes every call of the store fail until `mend_store`; only once the first start has made its sign-in link."""
+        self.wait_log("CIVITAI_LINK_URL=")
+        pathlib.Path(self.settings["fault_store"]).touch()
+
+    def mend_store(self):
+        pathlib.Path(self.settings["fault_store"]).unlink()
 
     @property
     def ws_url(self):
