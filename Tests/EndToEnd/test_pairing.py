@@ -37,8 +37,10 @@ def test_first_connection(relay, extension, site, kind):
 
 
 @pytest.mark.parametrize("kind", EXTENSIONS)
-def test_following_connections_of_the_install(relay, extension, site, kind):
+def test_following_connections_of_the_install(make_relay, extension, site, kind):
     """A restart of the install: it joins with the stored key, gets no new one, and the browser sees it return."""
+    # Killed between two polls, an install is only missed by the heartbeat.
+    relay = make_relay(heartbeat_interval="2s", heartbeat_timeout="4s", presence_grace="1s")
     _, code = relay.new_link()
     client = site(relay, code)
     install = extension(kind, relay, code)
