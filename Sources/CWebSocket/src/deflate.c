@@ -49,7 +49,7 @@ static uInt reserve(cws_buf *b, size_t most)
     return room > UINT_MAX ? UINT_MAX : (uInt)room;
 }
 
-/* Consumes `in` until it ends or the output has `most` bytes (then OVER). A block marked as the last one (RFC 7692 7.2.3.4) ends a
+/* Consumes `in` until it ends or the output, shorter before, has `most` bytes (then OVER). A block marked as the last one (RFC 7692 7.2.3.4) ends a
  * stream, not the message; *has_ended says whether the input stopped exactly there. */
 static cws_inflate_result feed(cws_deflate *d, cws_slice in, size_t most, bool *has_ended)
 {
@@ -58,8 +58,6 @@ static cws_inflate_result feed(cws_deflate *d, cws_slice in, size_t most, bool *
     z->next_in = in.p;
     z->avail_in = (uInt)in.n;
     for (;;) {
-        if (b->n == most)
-            return CWS_INFLATE_OVER;
         const uInt room = reserve(b, most);
         if (room == 0)
             return CWS_INFLATE_NO_MEMORY;
@@ -67,6 +65,8 @@ static cws_inflate_result feed(cws_deflate *d, cws_slice in, size_t most, bool *
         z->avail_out = room;
         const int rc = inflate(z, Z_SYNC_FLUSH);
         b->n += room - z->avail_out;
+        if (b->n == most)
+            return CWS_INFLATE_OVER; /* whatever else may be wrong with it */
         *has_ended = rc == Z_STREAM_END;
         if (*has_ended && inflateReset(z) != Z_OK)
             return CWS_INFLATE_BAD;
