@@ -88,6 +88,7 @@ struct cws_message {
     bool is_plain;        /* compressing was tried or judged: not worth it */
     uint8_t bytes[];      /* CWS_PAYLOAD_OFFSET + payload_n */
 };
+_Static_assert(offsetof(struct cws_message, bytes) % CWS_PAYLOAD_OFFSET == 0, "payloads are aligned as malloc aligns");
 /* Bytes that are no WebSocket frame (HTTP). */
 cws_message *cws_message_raw(cws_loop *l, size_t n);
 /* A control frame, or NULL when out of memory. n <= 125. */
