@@ -45,7 +45,9 @@ extension Shard {
             let response = await api.respond(to: request)
             await home.run { shard in
                 guard let connection = shard.loop.connection(id: id) else { return }
-                connection.respond(status: response.status, headers: response.headers, body: response.body)
+                connection.respond(
+                    status: response.status, headers: response.headers, body: response.body,
+                    mayCompress: response.mayCompress && shard.limits.compressesHTTP)
             }
         }
     }

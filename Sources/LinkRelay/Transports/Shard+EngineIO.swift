@@ -121,9 +121,7 @@ extension Shard {
     }
 
     func upgradeEngine(_ connection: Connection) -> Bool {
-        connection.upgrade(
-            subprotocol: nil, messageCeiling: limits.greetingMessageBytes, queueCeiling: limits.queueCeiling,
-            queueCount: limits.memberQueueCount)
+        connection.upgrade(subprotocol: nil, messageCeiling: limits.greetingMessageBytes, limits: limits)
     }
 
     static let pollHeaders: [(name: String, value: String)] = [
