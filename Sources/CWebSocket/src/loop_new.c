@@ -31,6 +31,7 @@ cws_limits cws_limits_default(void)
         .unsent_low_bytes = 131072,
         .skipped_prefix_bytes = 4096,
         .queue_low_bytes = 1 << 20,
+        .handshake_budget_us = 2000,
     };
 }
 

@@ -84,4 +84,14 @@ void ws_accept_key(cws_slice key, char out[29]); /* NUL-terminated 28 characters
 /* RFC 9110 token list: does a comma-separated header value contain `token` (ASCII case ignored)? Linear, no allocation. */
 bool http1_list_has_token(cws_slice value, const char *token);
 
+/* ---- proxy_parse.c: the PROXY protocol's header, v1 and v2 (haproxy's proxy-protocol.txt). */
+#define CWS_PROXY_BYTES 2048u /* the longest header taken: addresses and what proxies add to them */
+typedef struct cws_proxy_header {
+    bool has_source;            /* false: the proxy speaks for itself (LOCAL, UNKNOWN) or its client has no address */
+    cws_address source;
+    uint32_t header_n;          /* bytes of the header, on DONE */
+} cws_proxy_header;
+/* Looks at p[0..n). MORE: all n bytes belong to the header. ERROR as soon as no further byte could make it one. */
+cws_parse cws_proxy_parse(cws_proxy_header *h, const uint8_t *p, size_t n);
+
 #endif
