@@ -67,6 +67,15 @@ size_t tls_client_hello(uint8_t *out, size_t n)
 
 /* ---- the pump */
 
+/* Of this thread only: the server's have to see to themselves. */
+static void block_sigpipe(sigset_t *before)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &set, before);
+}
+
 typedef struct way {
     uint8_t bytes[16384];
     size_t at, n;
@@ -131,10 +140,7 @@ static void *pump(void *arg)
 {
     tls_client *c = arg;
     way *down = calloc(1, sizeof *down), *up = calloc(1, sizeof *up);
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGPIPE);
-    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+    block_sigpipe(NULL);
     while (!(up->is_over && up->at == up->n)) {
         const bool came_down = pump_down(c, down), went_up = pump_up(c, up);
         if (came_down || went_up)
@@ -201,6 +207,23 @@ static void describe(tls_client *c)
     X509_free(x);
 }
 
+static bool shake_hands(tls_client *c, const tls_wish *wish)
+{
+    sigset_t before;
+    block_sigpipe(&before);
+    ERR_clear_error();
+    const bool is_done =
+        (wish->prelude_n == 0 || client_send(c->socket, wish->prelude, wish->prelude_n)) && SSL_connect(c->ssl) == 1;
+    ERR_clear_error();
+    const struct timespec now = {0};
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    (void)sigtimedwait(&set, NULL, &now); /* one that is pending */
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return is_done;
+}
+
 bool tls_client_open(const fixture *f, const tls_wish *wish, tls_client *out)
 {
     static const tls_wish none = {0};
@@ -212,12 +235,9 @@ bool tls_client_open(const fixture *f, const tls_wish *wish, tls_client *out)
         return false;
     out->ssl = new_ssl(wish);
     (void)SSL_set_fd(out->ssl, out->socket);
-    ERR_clear_error();
-    if ((wish->prelude_n > 0 && !client_send(out->socket, wish->prelude, wish->prelude_n)) || SSL_connect(out->ssl) != 1 ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+    if (!shake_hands(out, wish) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
         SSL_free(out->ssl);
         close(out->socket);
-        ERR_clear_error();
         return false;
     }
     describe(out);
