@@ -18,6 +18,7 @@ struct Daemon {
     private let log: Log
     private let notifier: ServiceNotifier
     private let data: DataDirectory
+    private let certificate: Certificate?
     private let relay: Relay
 
     static func run(_ source: SettingsPlaces, _ loaded: LoadedSettings, showsWelcome: Bool) async throws -> ExitCode {
@@ -28,10 +29,11 @@ struct Daemon {
         prepareProcess(settings, log)
         let data = try await DataDirectory.open(settings)
         let (owner, isFirstStart) = try await data.accounts.ensureOwner()
-        let relay = try relay(settings, log, data)
+        let certificate = try Certificate.open(settings, dataPath: data.path)
+        let relay = try relay(settings, log, data, certificate)
         let daemon = Daemon(
             source: source, settings: settings, sink: sink, log: log,
-            notifier: ServiceNotifier(environment: source.environment), data: data, relay: relay)
+            notifier: ServiceNotifier(environment: source.environment), data: data, certificate: certificate, relay: relay)
         let (occurrences, continuation) = AsyncStream.makeStream(of: Occurrence.self)
         SignalWaiter.receive { continuation.yield(.signal($0)) }
         try await daemon.start()
@@ -49,7 +51,9 @@ struct Daemon {
         }
     }
 
-    private static func relay(_ settings: Settings, _ log: Log, _ data: DataDirectory) throws(Failure) -> Relay {
+    private static func relay(
+        _ settings: Settings, _ log: Log, _ data: DataDirectory, _ certificate: Certificate?
+    ) throws(Failure) -> Relay {
         let limiter = WrongCodeLimiter(
             burst: settings.wrongCodeBurst, interval: settings.wrongCodeInterval, totalPerMinute: settings.wrongCodesPerMinute)
         let keys = KeyService(
@@ -57,7 +61,7 @@ struct Daemon {
             wallClock: LogClock.system.wall, monotonic: LogClock.system.monotonic)
         do {
             return try Relay(
-                settings: settings, log: log, store: data.store, keys: keys, accounts: data.accounts,
+                settings: settings, log: log, store: data.store, keys: keys, accounts: data.accounts, tls: certificate?.tls,
                 wallClock: LogClock.system.wall, monotonic: LogClock.system.monotonic)
         } catch {
             throw Failure(.system, "\(error).")
@@ -82,6 +86,7 @@ struct Daemon {
             }
         }
         for address in relay.boundAddresses { Terminal.say("listening on \(address)") }
+        if let line = certificate?.fingerprintLine { Terminal.say(line) }
         if let address = relay.boundAddresses.first(where: { $0.hasPrefix("http") }) { data.publish(address: address) }
         log.write(.notice, "started", ["version": .string(Version.text), "addresses": .count(relay.boundAddresses.count)])
         notifier.ready(status: "Relaying")
@@ -148,6 +153,7 @@ struct Daemon {
         settings = change.settings
         log.level = settings.logLevel
         await relay.reload(settings)
+        certificate?.reload(log)
         log.write(
             .notice, "reloaded",
             [

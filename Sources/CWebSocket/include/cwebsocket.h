@@ -221,7 +221,7 @@ typedef struct cws_listener_options {
 /* Opens a listening TCP socket (numeric IPv4 or IPv6 `host`). port 0 chooses one, reported in *bound_port.
  * SO_REUSEPORT when `reuse_port`, so that every loop can have its own. Any thread. */
 cws_status cws_socket_listen(const char *host, uint16_t port, bool reuse_port, int backlog, int *fd, uint16_t *bound_port);
-/* Opens a listening Unix socket, replacing a stale file; `mode` are its permissions. Any thread. */
+/* Opens a listening Unix socket, replacing the file of one that nobody listens at any more; `mode` are its permissions. Any thread. */
 cws_status cws_socket_listen_unix(const char *path, uint32_t mode, int *fd);
 /* The text of this thread's last CWS_SYSTEM failure. */
 const char *cws_last_error(void);

@@ -22,6 +22,7 @@ package enum SettingKind: Sendable {
     /// `fallback`: what an empty value means.
     case directory(any Property<String>, fallback: String)
     case file(any Property<String?>)
+    case toggle(any Property<Bool>)
     case level(any Property<Log.Level>)
     case format(any Property<LogFormat>)
 }
@@ -115,6 +116,9 @@ extension Setting {
         case .file(let property):
             guard Self.isPath(text) else { throw refusal(text, "is no file name") }
             settings[keyPath: property] = text
+        case .toggle(let property):
+            guard text == "on" || text == "off" else { throw refusal(text, "is neither on nor off") }
+            settings[keyPath: property] = text == "on"
         case .level(let property):
             guard let level = Log.Level(named: text) else { throw refusal(text, "is no level") }
             settings[keyPath: property] = level
@@ -196,6 +200,7 @@ extension Setting {
         case .headerName: "a header name such as X-Forwarded-User"
         case .directory: "the path of a directory"
         case .file: "the path of a file"
+        case .toggle: "on or off"
         case .level: "one of " + Log.Level.allCases.map(\.name).joined(separator: ", ")
         case .format: "one of " + LogFormat.allCases.map(\.rawValue).joined(separator: ", ")
         }
@@ -217,6 +222,7 @@ extension Setting {
         case .origins(let property), .hosts(let property): settings[keyPath: property].joined(separator: ",")
         case .origin(let property), .headerName(let property), .file(let property): settings[keyPath: property] ?? ""
         case .directory(let property, _): settings[keyPath: property]
+        case .toggle(let property): settings[keyPath: property] ? "on" : "off"
         case .level(let property): settings[keyPath: property].name
         case .format(let property): settings[keyPath: property].rawValue
         }

@@ -25,6 +25,19 @@ extension Connection {
         return slice.p == nil ? nil : slice.string
     }
 
+    /// The values of every header of that (lower-case) name, in order of arrival.
+    func headerValues(_ wanted: String) -> [String] {
+        var values: [String] = []
+        var name = cws_slice()
+        var value = cws_slice()
+        var i = 0
+        while cws_request_header_at(raw, i, &name, &value) {
+            if name.string.lowercased() == wanted { values.append(value.string) }
+            i += 1
+        }
+        return values
+    }
+
     func pathEquals(_ text: StaticString) -> Bool {
         let slice = cws_request_path(raw)
         return text.withUTF8Buffer { $0.elementsEqual(slice.buffer) }
