@@ -98,7 +98,7 @@ package final class Relay: Sendable {
         let task = Task { [weak self] in
             while !Task.isCancelled {
                 try? await Task.sleep(for: .seconds(15))
-                await self?.maintain()
+                if !Task.isCancelled { await self?.maintain() }
             }
         }
         state.withLock { $0.maintenance = task }
@@ -151,9 +151,13 @@ package final class Relay: Sendable {
     /// Expires codes and idle keys; their rooms are told.
     private func maintain() async {
         do throws(StoreError) {
+            // A member that stays for months never joins again: its room is in use all the same.
+            for shard in shards { await shard.run { shard in for room in shard.rooms.keys { shard.shared.keys.touch(room) } } }
             for instance in try await shared.keys.expire() { await kick(RoomID(instance.id), reason: .expired) }
+            // The command line works on the same database.
+            for ticket in try await shared.keys.reconcile() { await kick(ticket.room, reason: .revoked) }
         } catch {
-            log.write(.error, "store_failed", ["during": "expire", "detail": .string("\(error)")])
+            log.write(.error, "store_failed", ["during": "maintenance", "detail": .string("\(error)")])
         }
     }
 
@@ -186,7 +190,7 @@ package final class Relay: Sendable {
         while waited < patience {
             var open = 0
             for shard in shards { open += await shard.run { $0.sessions.count } }
-            if open == 0 { return }
+            if open == 0, shared.handoversUnderWay.withLock({ $0 }) == 0 { return }
             try? await Task.sleep(for: .milliseconds(50))
             waited += 50
         }

@@ -74,6 +74,8 @@ struct PendingSeat {
     var newKey: LinkKey?
     /// The exchange is a repeat: only the joiner is told.
     var isRepeat = false
+    /// A link key found in the directory, to be looked up once more where the room lives: it may have been deleted on the way.
+    var presentedKey: LinkKey?
 }
 
 /// The `ack` of a request, as its peer wrote it: a raw JSON value (native) or digits (Socket.IO).

@@ -76,7 +76,7 @@ extension Shard {
         command.message.retain()
         sd.unconfirmed?.note(
             command, sequence: sequence, countCeiling: limits.memberQueueCount, byteCeiling: limits.heldCommandBytes)
-        if transmit(sd, command.message) { _ = sendBarrier(sd, force: false) }
+        if transmit(sd, command.message) { sendBarrier(sd, force: false) }
     }
 
     /// A command from an earlier connection of this install that may not have arrived. Takes over the entry's reference.
@@ -171,7 +171,7 @@ extension Shard {
         for row in room.ledger.openRows { endRow(row, in: room, reason, sentence, to: room.clients) }
     }
 
-    private func armCommandTimer(_ room: Room) {
+    func armCommandTimer(_ room: Room) {
         guard let next = room.ledger.nextDeadlineMs else { return }
         room.isCommandTimerArmed = true
         schedule(inMs: next > nowMs ? next - nowMs : 0, .commands(room))
@@ -208,28 +208,38 @@ extension Shard {
 
     // MARK: Proof of arrival
 
-    /// Sends a ping whose answer proves that everything before it arrived; at most one is out at a time unless `force`.
-    /// Returns the ping's number.
+    /// Sends a ping whose answer proves that everything before it arrived; at most one is out at a time unless `force`, and they are
+    /// some way apart. Returns the ping's number.
+    @inline(__always)
+    @discardableResult
     func sendBarrier(_ sd: Session, force: Bool) -> UInt64 {
         guard let connection = sd.connection else { return 0 }
-        let began = sd.unconfirmed?.beginBarrier() ?? false
+        let advice = sd.unconfirmed?.beginBarrier(nowMs: nowMs) ?? .nothing
+        if advice == .later { schedule(inMs: DeliveryLog.barrierGapMs, .barrier(sd.serial)) }
+        guard advice == .now || force else { return 0 }
+        return sendBarrierPing(sd, connection, carriesBarrier: advice == .now)
+    }
+
+    private func sendBarrierPing(_ sd: Session, _ connection: Connection, carriesBarrier: Bool) -> UInt64 {
         if let engine = sd.engine {
-            guard began || force else { return engine.pingsSent }
             if let ping = frames?.enginePing, connection.send(ping) { engine.pingsSent &+= 1 }
-            if began { engine.barrierPing = engine.pingsSent }
+            if carriesBarrier { engine.barrierPing = engine.pingsSent }
             return engine.pingsSent
         }
-        guard began || force, let number = sd.unconfirmed?.barrierNumber else { return 0 }
-        if let ping = loop.makePing(number: number) {
-            _ = connection.send(ping)
-            ping.release()
-        }
+        guard let number = sd.unconfirmed?.barrierNumber, let ping = loop.makePing(number: number) else { return 0 }
+        _ = connection.send(ping)
+        ping.release()
         return number
+    }
+
+    func barrierDue(_ sd: Session) {
+        sd.unconfirmed?.isBarrierDue = false
+        sendBarrier(sd, force: false)
     }
 
     func barrierAnswered(_ sd: Session) {
         sd.unconfirmed?.confirmBarrier()
-        _ = sendBarrier(sd, force: false)
+        sendBarrier(sd, force: false)
     }
 
     /// The number of the newest ping this extension has answered (native: of its barriers).

@@ -26,9 +26,11 @@ final class Shard {
     var heldBack: [Session] = []
     /// Polling sessions with packets to answer a poll with at the end of the turn.
     var dirtyPolls: [Session] = []
-    /// Serials still to be closed by the drain, and how many a step.
-    var drainQueue: [UInt64] = []
+    /// Rooms and unseated sessions still to be closed by the drain, and how many sessions a step.
+    var drainRooms: [RoomID] = []
+    var drainSessions: [UInt64] = []
     var drainPerStep = 0
+    let startedMs: UInt64
     private var nextSerial: UInt64
 
     init(index: Int, loop: EventLoop, shared: SharedParts) {
@@ -37,6 +39,7 @@ final class Shard {
         self.shared = shared
         limits = ShardLimits(shared.settings, loopCount: shared.loopCount)
         nextSerial = UInt64(index)
+        startedMs = loop.nowMs
     }
 
     var nowMs: UInt64 { loop.nowMs }
@@ -83,6 +86,7 @@ final class Shard {
         case .greeting(let serial): if let session = sessions[serial] { greetingExpired(session) }
         case .enginePing(let serial): if let session = sessions[serial] { enginePingDue(session) }
         case .probeDeadline(let serial, let probe): if let session = sessions[serial] { probeExpired(session, probeID: probe) }
+        case .barrier(let serial): if let session = sessions[serial] { barrierDue(session) }
         case .grace(let room): graceExpired(room)
         case .commands(let room): commandsExpired(room)
         case .unheard(let room): unheardExpired(room)
@@ -161,6 +165,7 @@ enum ShardTimer {
     case greeting(UInt64)
     case enginePing(UInt64)
     case probeDeadline(UInt64, UInt64)
+    case barrier(UInt64)
     case grace(Room)
     case commands(Room)
     case unheard(Room)

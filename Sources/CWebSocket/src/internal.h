@@ -85,9 +85,10 @@ struct cws_message {
     uint32_t refs;
     uint8_t size_class;   /* CWS_MESSAGE_CLASSES: from malloc */
     uint8_t header_n;     /* the frame header ends where the payload begins */
-    uint8_t kind;
+    uint8_t kind, unused;
     uint8_t bytes[];      /* CWS_PAYLOAD_OFFSET + payload_n */
 };
+_Static_assert(offsetof(struct cws_message, bytes) % CWS_PAYLOAD_OFFSET == 0, "payloads are aligned as malloc aligns");
 /* Bytes that are no WebSocket frame (HTTP). */
 cws_message *cws_message_raw(cws_loop *l, size_t n);
 /* A control frame, or NULL when out of memory. n <= 125. */

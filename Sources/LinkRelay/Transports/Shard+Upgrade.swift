@@ -80,7 +80,7 @@ extension Shard {
         }
         if session.role == .sd {
             armEnginePing(session, engine)
-            _ = sendBarrier(session, force: false)
+            sendBarrier(session, force: false)
         }
         if session.isJoining { probe.pause() }
     }
