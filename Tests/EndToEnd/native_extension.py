@@ -25,7 +25,7 @@ CAPABILITIES = [
 class NativeExtension(ExtensionOrders):
     def __init__(self, directory, url):
         super().__init__(directory)
-        self.url = url.replace("http://", "ws://") + "/link"
+        self.url = url.replace("http", "ws", 1) + "/link"
         self.numbers = itertools.count(1)
         self.socket = None
         self.is_wanted = False

@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import signal
+import ssl
 import subprocess
 import threading
 
@@ -16,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("RELAYD_BIN", str(ROOT / ".build" / "debug" / "relayd"))
 # RELAYD_ variables are settings to relayd, and this machine's are none of the suite's.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("RELAYD_")}
-LISTENING = re.compile(r"listening on (http://([^\s/:]+):(\d+))")
+LISTENING = re.compile(r"listening on (https?://([^\s/:]+):(\d+))")
 START_SECONDS = 30
 STOP_SECONDS = 30
 
@@ -55,7 +56,7 @@ class Relay:
         self.settings = settings
         self.host, self.port, self.url = "127.0.0.1", 0, None
         self._token = None
-        self._log, self._log_lock = [], threading.Lock()
+        self._log, self._logged = [], threading.Condition()
         self.process = None
 
     # Life
@@ -79,8 +80,9 @@ class Relay:
     def _read(self, stream, started):
         for line in stream:
             text = line.decode("utf-8", "replace")
-            with self._log_lock:
+            with self._logged:
                 self._log.append(text)
+                self._logged.notify_all()
             found = LISTENING.search(text)
             if found and not started.is_set():
                 self.url, self.port = found.group(1), int(found.group(3))
@@ -114,12 +116,32 @@ class Relay:
 
     @property
     def log(self):
-        with self._log_lock:
+        with self._logged:
             return "".join(self._log)
 
     @property
     def ws_url(self):
-        return self.url.replace("http://", "ws://")
+        return self.url.replace("http", "ws", 1)
+
+    @property
+    def certificate(self):
+        """The file of what this relay's certificate is signed with, here itself; None without TLS."""
+        if not self.url.startswith("https:"):
+            return None
+        return self.settings.get("tls_cert") or str(self.data / "tls-self-signed.pem")
+
+    @property
+    def trust(self):
+        """What a client needs to believe in that certificate; None without TLS."""
+        return ssl.create_default_context(cafile=self.certificate) if self.certificate else None
+
+    def wait_log(self, text, seconds=START_SECONDS):
+        """The first line that has `text` in it, waiting for it."""
+        with self._logged:
+            def found():
+                return next((line for line in self._log if text in line), None)
+            assert self._logged.wait_for(found, seconds), f"no {text!r} in the log:\n{''.join(self._log)}"
+            return found()
 
     # Subcommands
 
@@ -157,7 +179,10 @@ class Relay:
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json")
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        if self.trust:
+            connection = http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=self.trust)
+        else:
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         try:
             connection.request(method, path, body=body, headers=sent)
             answer = connection.getresponse()
