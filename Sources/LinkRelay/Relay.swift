@@ -23,6 +23,7 @@ package final class Relay: Sendable {
     let store: any LinkStore
     let log: Log
     private let accounts: Accounts
+    private let tls: TLSContext?
     private let monotonic: @Sendable () -> Int64
     private let restCounters = RestCounters()
     private let shards: [ShardActor]
@@ -31,12 +32,14 @@ package final class Relay: Sendable {
 
     private struct State: Sendable {
         var boundAddresses: [String] = []
+        var sockets: [SharedSocket] = []
         var maintenance: Task<Void, Never>?
     }
 
-    /// Builds loops and shards; nothing runs yet. `keys` and `accounts` are what REST and `join` work with.
+    /// Builds loops and shards; nothing runs yet. `keys` and `accounts` are what REST and `join` work with. `tls`: spoken on every TCP
+    /// listener, never on a Unix socket.
     package init(
-        settings: Settings, log: Log, store: any LinkStore, keys: KeyService, accounts: Accounts,
+        settings: Settings, log: Log, store: any LinkStore, keys: KeyService, accounts: Accounts, tls: TLSContext? = nil,
         wallClock: @escaping @Sendable () -> WallTime, monotonic: @escaping @Sendable () -> Int64
     ) throws(RelayError) {
         self.log = log
@@ -44,6 +47,7 @@ package final class Relay: Sendable {
         let loopCount = settings.loops > 0 ? settings.loops : SystemFacts.coreCount
         shared = SharedParts(settings: settings, loopCount: loopCount, keys: keys, log: log, wallClock: wallClock)
         self.accounts = accounts
+        self.tls = tls
         self.monotonic = monotonic
         exits = ThreadExits(count: loopCount)
         var actors: [ShardActor] = []
@@ -90,7 +94,11 @@ package final class Relay: Sendable {
         if inherited.isEmpty {
             for address in shared.settings.listen { try await listen(on: address) }
         } else {
-            for descriptor in inherited { try await adopt(descriptor, name: "inherited descriptor \(descriptor)") }
+            for descriptor in inherited {
+                await adopt(
+                    SharedSocket(descriptor: descriptor, path: nil), name: "inherited descriptor \(descriptor)",
+                    tls: Listening.isUnix(descriptor) ? nil : tls)
+            }
         }
         let task = Task { [weak self] in
             while !Task.isCancelled {
@@ -113,9 +121,9 @@ package final class Relay: Sendable {
                     throw .cannotListen(address: address.description, reason: error.reason, isInUse: error.isInUse)
                 }
                 bound = opened.port
-                await shard.run { $0.listen(opened.descriptor, isShared: false) }
+                await shard.run { [tls] in $0.listen(opened.descriptor, isShared: false, tls: tls) }
             }
-            let text = host.contains(":") ? "http://[\(host)]:\(bound)" : "http://\(host):\(bound)"
+            let text = "\(tls == nil ? "http" : "https")://\(ListenAddress.tcp(host: host, port: bound))"
             state.withLock { $0.boundAddresses.append(text) }
         case .unix(let path):
             let descriptor: Int32
@@ -124,13 +132,25 @@ package final class Relay: Sendable {
             } catch {
                 throw .cannotListen(address: path, reason: error.reason, isInUse: error.isInUse)
             }
-            try await adopt(descriptor, name: "unix:\(path)")
+            await adopt(SharedSocket(descriptor: descriptor, path: path), name: "unix:\(path)", tls: nil)
         }
     }
 
-    private func adopt(_ descriptor: Int32, name: String) async throws(RelayError) {
-        for shard in shards { await shard.run { $0.listen(descriptor, isShared: true) } }
-        state.withLock { $0.boundAddresses.append(name) }
+    private func adopt(_ socket: SharedSocket, name: String, tls: TLSContext?) async {
+        for shard in shards { await shard.run { $0.listen(socket.descriptor, isShared: true, tls: tls) } }
+        state.withLock { state in
+            state.sockets.append(socket)
+            state.boundAddresses.append(name)
+        }
+    }
+
+    /// Nobody accepts any more: what is shared is closed, and the files of Unix sockets go.
+    private func closeSockets() {
+        let sockets = state.withLock { state in
+            defer { state.sockets = [] }
+            return state.sockets
+        }
+        for socket in sockets { socket.close() }
     }
 
     /// Expires codes and idle keys; their rooms are told.
@@ -169,6 +189,7 @@ package final class Relay: Sendable {
         shared.startDraining()
         state.withLock { $0.maintenance }?.cancel()
         for shard in shards { await shard.run { $0.startDraining() } }
+        closeSockets()
         let patience = shared.settings.drainWindow.wholeMilliseconds.addingClamped(4_000)
         var waited: Int64 = 0
         while waited < patience {
@@ -186,6 +207,7 @@ package final class Relay: Sendable {
         shared.startDraining()
         for shard in shards { shard.loop.stop() }
         await exits.all()
+        closeSockets()
         await store.close()
     }
 }

@@ -23,6 +23,14 @@ final class SharedParts: Sendable {
         var settings: Settings
         var origins: OriginPolicy
         var api: RestAPI?
+        var strictTransport: String?
+
+        init(_ settings: Settings, api: RestAPI? = nil) {
+            self.settings = settings
+            self.api = api
+            origins = settings.originPolicy
+            strictTransport = settings.hstsMaxAge > .zero ? "max-age=\(settings.hstsMaxAge.components.seconds)" : nil
+        }
     }
 
     init(
@@ -32,7 +40,7 @@ final class SharedParts: Sendable {
         self.keys = keys
         self.log = log
         self.wallClock = wallClock
-        changeable = Locked(Changeable(settings: settings, origins: settings.originPolicy))
+        changeable = Locked(Changeable(settings))
         addresses = AddressCensus(limit: settings.connectionsPerAddress)
     }
 
@@ -43,13 +51,18 @@ final class SharedParts: Sendable {
     }
 
     func replace(settings: Settings, api: RestAPI) {
-        changeable.withLock { $0 = Changeable(settings: settings, origins: settings.originPolicy, api: api) }
+        changeable.withLock { $0 = Changeable(settings, api: api) }
     }
 
     var shards: [ShardActor] { late.withLock { $0 } }
     var settings: Settings { changeable.withLock { $0.settings } }
     var origins: OriginPolicy { changeable.withLock { $0.origins } }
     var api: RestAPI? { changeable.withLock { $0.api } }
+    var trustedProxies: [NetworkPrefix] { changeable.withLock { $0.settings.trustedProxies } }
+    /// The value of Strict-Transport-Security; nil when browsers are not told.
+    var strictTransport: String? { changeable.withLock { $0.strictTransport } }
+
+    func trusts(_ proxy: PeerAddress) -> Bool { trustedProxies.contains { $0.contains(proxy) } }
 
     var isDraining: Bool { draining.withLock { $0 } }
     func startDraining() { draining.withLock { $0 = true } }
