@@ -29,6 +29,10 @@ final class Shard {
     /// Serials still to be closed by the drain, and how many a step.
     var drainQueue: [UInt64] = []
     var drainPerStep = 0
+    /// What happened in rooms that are empty now.
+    var shelf = TimelineShelf()
+    /// The longest turn that some reader other than the metrics has seen since they last looked.
+    var unreportedTurnNs: UInt64 = 0
     private var nextSerial: UInt64
 
     init(index: Int, loop: EventLoop, shared: SharedParts) {
@@ -102,6 +106,7 @@ final class Shard {
 
     func onMessage(_ session: Session, _ connection: Connection, isText: Bool, _ bytes: UnsafeRawBufferPointer) {
         guard !session.isGone else { return }
+        session.traffic.takeIn(bytes.count)
         if session.engine != nil {
             engineMessage(session, connection, isText: isText, bytes)
         } else if isText {

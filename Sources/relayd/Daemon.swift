@@ -34,6 +34,7 @@ struct Daemon {
             notifier: ServiceNotifier(environment: source.environment), data: data, relay: relay)
         let (occurrences, continuation) = AsyncStream.makeStream(of: Occurrence.self)
         SignalWaiter.receive { continuation.yield(.signal($0)) }
+        relay.onEndRequest { continuation.yield(.signal(.terminate)) }
         try await daemon.start()
         if isFirstStart || showsWelcome || Terminal.isInteractive { try await daemon.welcome(owner) }
         return await daemon.follow(occurrences) { continuation.yield(.stopped) }
@@ -83,6 +84,7 @@ struct Daemon {
         }
         for address in relay.boundAddresses { Terminal.say("listening on \(address)") }
         if let address = relay.boundAddresses.first(where: { $0.hasPrefix("http") }) { data.publish(address: address) }
+        if let address = relay.adminAddress { Terminal.say("admin at \(address)") }
         log.write(.notice, "started", ["version": .string(Version.text), "addresses": .count(relay.boundAddresses.count)])
         notifier.ready(status: "Relaying")
         startWatchdog()

@@ -83,7 +83,17 @@ enum SQLiteSchema {
             buried_at INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX tombstone_age ON tombstone (is_code, buried_at);
+        """,
         """
+        -- One of network and user is set.
+        CREATE TABLE block (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            network TEXT UNIQUE,
+            user INTEGER UNIQUE REFERENCES user ON DELETE CASCADE,
+            note TEXT NOT NULL,
+            created_at INTEGER NOT NULL
+        ) STRICT;
+        """,
     ]
 
     /// Brings the database up to date, one transaction a migration.
