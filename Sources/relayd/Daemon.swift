@@ -82,9 +82,9 @@ struct Daemon {
             case .noResources: throw Failure(.system, "\(error).")
             }
         }
+        if let address = relay.adminAddress { Terminal.say("admin at \(address)") }
         for address in relay.boundAddresses { Terminal.say("listening on \(address)") }
         if let address = relay.boundAddresses.first(where: { $0.hasPrefix("http") }) { data.publish(address: address) }
-        if let address = relay.adminAddress { Terminal.say("admin at \(address)") }
         log.write(.notice, "started", ["version": .string(Version.text), "addresses": .count(relay.boundAddresses.count)])
         notifier.ready(status: "Relaying")
         startWatchdog()
