@@ -11,6 +11,7 @@ let swiftSettings: [SwiftSetting] = [
 let relaySettings = swiftSettings + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
 let cSettings: [CSetting] = [
     .define("_GNU_SOURCE"),
+    .define("NDEBUG", .when(configuration: .release)),
     .treatAllWarnings(as: .error),
     .enableWarning("all"),
     .enableWarning("extra"),

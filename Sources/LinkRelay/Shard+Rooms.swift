@@ -40,6 +40,7 @@ extension Shard {
             room.clients.append(session)
             replayUnfinished(to: session, in: room)
         }
+        room.newcomers.append(session)
         markDirty(room)
     }
 
@@ -89,6 +90,7 @@ extension Shard {
         }
         shared.keys.touch(room.id)
         markDirty(room)
+        if room.memberCount == 0 { shelveIfDrained(room) }
     }
 
     private func remove(_ session: Session, from seats: inout ContiguousArray<Session>) {
@@ -127,6 +129,8 @@ extension Shard {
     }
 
     func graceExpired(_ room: Room) {
+        // What is left of a draining room belongs to the next process.
+        guard !shared.isDraining else { return }
         let now = nowMs
         var gone = 0
         room.ghosts.removeAll { ghost in
@@ -204,18 +208,19 @@ extension Shard {
             i += 1
             room.isPresenceDirty = false
             let presence = room.presence
-            if presence != room.lastPresence {
-                room.lastPresence = presence
-                tellPresence(presence, room)
-            }
+            let newcomers = room.newcomers
+            room.newcomers.removeAll()
+            let isChanged = presence != room.lastPresence
+            room.lastPresence = presence
+            tellPresence(presence, isChanged ? room.sds + room.clients : newcomers.filter { $0.room === room })
             if room.isEmpty { retire(room) }
         }
         dirtyRooms.removeAll(keepingCapacity: true)
     }
 
-    private func tellPresence(_ presence: Presence, _ room: Room) {
+    private func tellPresence(_ presence: Presence, _ members: ContiguousArray<Session>) {
         let payload = Array("{\"client\":\(presence.clientCount),\"sd\":\(presence.sdCount)}".utf8)
-        fanOut(.roomPresence, payload, to: room.sds + room.clients)
+        fanOut(.roomPresence, payload, to: members)
     }
 
     /// One frame a dialect, shared by all receivers.
@@ -234,7 +239,7 @@ extension Shard {
         for held in room.held { held.command.message.release() }
         room.held.removeAll()
         if rooms[room.id] === room {
-            shelf.put(room.timeline, for: room.id)
+            pastTimelines.put(room.timeline, for: room.id)
             rooms[room.id] = nil
         }
     }

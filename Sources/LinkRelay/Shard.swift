@@ -26,13 +26,15 @@ final class Shard {
     var heldBack: [Session] = []
     /// Polling sessions with packets to answer a poll with at the end of the turn.
     var dirtyPolls: [Session] = []
-    /// Serials still to be closed by the drain, and how many a step.
-    var drainQueue: [UInt64] = []
+    /// Rooms and unseated sessions still to be closed by the drain, and how many sessions a step.
+    var drainRooms: [RoomID] = []
+    var drainSessions: [UInt64] = []
     var drainPerStep = 0
     /// What happened in rooms that are empty now.
-    var shelf = TimelineShelf()
+    var pastTimelines = PastTimelines()
     /// The longest turn that some reader other than the metrics has seen since they last looked.
     var unreportedTurnNs: UInt64 = 0
+    let startedMs: UInt64
     private var nextSerial: UInt64
 
     init(index: Int, loop: EventLoop, shared: SharedParts) {
@@ -41,6 +43,7 @@ final class Shard {
         self.shared = shared
         limits = ShardLimits(shared.settings, loopCount: shared.loopCount)
         nextSerial = UInt64(index)
+        startedMs = loop.nowMs
     }
 
     var nowMs: UInt64 { loop.nowMs }

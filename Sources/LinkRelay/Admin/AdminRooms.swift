@@ -123,8 +123,8 @@ extension CommandView {
 extension TimelineEntry {
     var json: JSONValue {
         [
-            "at": .time(at), "event": .string(kind.rawValue), "reason": .string(reason), "session": .count(session),
-            "role": .text(role?.name), "dialect": .string(dialect.name), "transport": isPolling ? "polling" : "websocket",
+            "at": .time(at), "event": .string(kind.rawValue), "reason": .string(reason), "session": session == 0 ? .null : .count(session),
+            "role": .text(role?.name), "dialect": .text(dialect?.name), "transport": isPolling ? "polling" : "websocket",
         ]
     }
 }

@@ -75,8 +75,8 @@ enum AdminSchemas {
         (
             "TimelineEntry",
             object([
-                ("at", time), ("event", words(TimelineEntry.Kind.allCases.map(\.rawValue))), ("reason", text), ("session", id),
-                ("role", roles), ("dialect", dialects), ("transport", transports),
+                ("at", time), ("event", words(TimelineEntry.Kind.allCases.map(\.rawValue))), ("reason", text), ("session", optionalID),
+                ("role", roles), ("dialect", words(["native", "socketio"], mayBeNull: true)), ("transport", transports),
             ])
         ),
         (

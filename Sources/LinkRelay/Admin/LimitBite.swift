@@ -15,6 +15,7 @@ enum LimitBite: Sendable {
     case counted(String, @Sendable (ShardCounters) -> UInt64)
 
     static func of(_ setting: String) -> LimitBite? { table[setting] }
+    static var settings: [String] { Array(table.keys) }
 
     private static let table: [String: LimitBite] = [
         "instance-limit": .rest(.instanceLimit),

@@ -26,9 +26,10 @@ struct TimelineEntry: Sendable {
     /// Wall-clock milliseconds since 1970.
     var at: WallTime
     var kind: Kind
+    /// 0 and nil: a session of the process before this one.
     var session: UInt64
     var role: Role?
-    var dialect: Dialect
+    var dialect: Dialect?
     var isPolling: Bool
     /// A name such as `heartbeat_timeout`; empty when the kind says all.
     var reason: String
@@ -65,7 +66,7 @@ struct RoomTimeline: Sendable {
 }
 
 /// Timelines of rooms that are empty now: whoever asks why an extension left asks after it has left.
-struct TimelineShelf {
+struct PastTimelines {
     static let limit = 1024
 
     private var timelines: [RoomID: (timeline: RoomTimeline, serial: UInt64)] = [:]

@@ -85,7 +85,7 @@ extension Shard {
     /// One room, or what is remembered of one that is empty now.
     func roomView(_ id: RoomID) -> RoomView? {
         if let room = rooms[id] { return view(room, isWhole: true) }
-        guard let timeline = shelf[id] else { return nil }
+        guard let timeline = pastTimelines[id] else { return nil }
         var view = RoomView(id: id, user: nil, loop: index)
         view.timeline = timeline.entries
         view.closings = timeline.lastClosings(Self.closingsShown)

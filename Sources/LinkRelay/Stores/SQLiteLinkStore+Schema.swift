@@ -85,6 +85,13 @@ enum SQLiteSchema {
         CREATE INDEX tombstone_age ON tombstone (is_code, buried_at);
         """,
         """
+        CREATE TABLE shelved_room (
+            instance INTEGER PRIMARY KEY REFERENCES instance ON DELETE CASCADE,
+            sealed BLOB NOT NULL,
+            at INTEGER NOT NULL
+        ) STRICT;
+        """,
+        """
         -- One of network and user is set.
         CREATE TABLE block (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
