@@ -8,7 +8,7 @@ extension Shard {
     static let subprotocol = "linkrelay.v1"
 
     func upgradeNative(_ connection: Connection) {
-        guard admits(connection, corsHeaders: []) != nil else { return }
+        guard admits(connection) != nil else { return }
         let address = connection.peer
         guard shared.addresses.enter(address) else {
             counters.refuse(.connectionsPerAddress)

@@ -6,7 +6,7 @@ import Testing
 @testable import LinkRelay
 
 /// The service manager's end of $NOTIFY_SOCKET.
-private final class ManagerSocket {
+private final class ListeningEnd {
     let descriptor: Int32
     let name: String
 
@@ -43,7 +43,7 @@ private final class ManagerSocket {
 @Suite struct ServiceNotifierTests {
     @Test(arguments: ["@linkrelay-test-\(getpid())-abstract", "/tmp/linkrelay-test-\(getpid())-notify.sock"])
     func datagramsReachTheManager(_ name: String) throws {
-        let manager = try ManagerSocket(name)
+        let manager = try ListeningEnd(name)
         let notifier = ServiceNotifier(environment: ["NOTIFY_SOCKET": name])
         #expect(notifier.isConnected && manager.next() == nil)
         notifier.ready(status: "Relaying")

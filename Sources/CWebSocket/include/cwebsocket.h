@@ -116,6 +116,7 @@ typedef struct cws_limits {
     uint32_t send_buffer_bytes;        /* SO_SNDBUF; 0 leaves the system's; default 0 */
     uint32_t unsent_low_bytes;         /* TCP_NOTSENT_LOWAT; default 131072 */
     uint32_t skipped_prefix_bytes;     /* how much of an oversize message or body is kept; default 4096 */
+    uint64_t skipped_ceiling_bytes;    /* a message or body larger than this is not read past: 1009 or 413; default 256 MiB */
     uint32_t queue_low_bytes;          /* outbound low mark (or a quarter of the ceiling if that is less); default 1 MiB */
 } cws_limits;
 

@@ -30,6 +30,7 @@ cws_limits cws_limits_default(void)
         .send_buffer_bytes = 0,
         .unsent_low_bytes = 131072,
         .skipped_prefix_bytes = 4096,
+        .skipped_ceiling_bytes = 256u << 20,
         .queue_low_bytes = 1 << 20,
     };
 }

@@ -75,4 +75,11 @@ extension Settings {
         guard let publicURL, let host = RequestOrigin(configured: publicURL)?.host, !hosts.contains(host) else { return hosts }
         return hosts + [host]
     }
+
+    /// The web origins whose scripts may connect. The public URL is ours, also where a proxy ends TLS and `Host` alone cannot
+    /// tell that the page was loaded by https.
+    package var acceptedOrigins: [String] {
+        guard let publicURL, !origins.contains(publicURL) else { return origins }
+        return origins + [publicURL]
+    }
 }

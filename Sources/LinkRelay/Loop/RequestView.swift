@@ -25,6 +25,9 @@ extension Connection {
         return slice.p == nil ? nil : slice.string
     }
 
+    /// The Origin to judge; two of them are judged as `null`, which no list allows.
+    var origin: String? { cws_request_header_count(raw, "origin") > 1 ? "null" : header("origin") }
+
     func pathEquals(_ text: StaticString) -> Bool {
         let slice = cws_request_path(raw)
         return text.withUTF8Buffer { $0.elementsEqual(slice.buffer) }
@@ -68,11 +71,10 @@ extension Connection {
         }
     }
 
-    /// Answers with 101. False: the handshake was bad and has been answered.
+    /// Answers with 101. False: the handshake was bad and has been answered. Until `setMessageCeiling` a larger message ends the connection.
     func upgrade(subprotocol: String?, messageCeiling: Int, queueCeiling: Int, queueCount: Int) -> Bool {
         var options = cws_upgrade_options()
         options.message_ceiling_bytes = messageCeiling
-        options.skip_oversize = true
         options.queue_ceiling_bytes = queueCeiling
         options.queue_ceiling_count = UInt32(clamping: queueCount)
         guard let subprotocol else { return cws_upgrade(raw, &options) == CWS_OK }
