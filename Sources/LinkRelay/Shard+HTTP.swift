@@ -7,7 +7,7 @@ import LinkProtocol
 extension Shard {
     /// The largest body each path may carry, and whether a larger one is read past instead of refused.
     func bodyCeiling(_ connection: Connection) -> (bytes: UInt64, skips: Bool) {
-        guard isEnginePath(connection) else { return (64 * 1024, false) }
+        guard isEnginePath(connection), connection.listenerTag != Self.adminTag else { return (64 * 1024, false) }
         let sid = EngineIO.Query(parsing: connection.query ?? "")?.sid.flatMap { EngineSID(parsing: $0) }
         guard let sid, let role = shared.directory.place(of: sid)?.role else { return (64 * 1024, false) }
         // Several packets may share one body; each is held to its own ceiling afterwards.
@@ -16,6 +16,8 @@ extension Shard {
     }
 
     func onRequest(_ connection: Connection) {
+        // First of all: what comes by the admin's listener reaches nothing else, and nothing else reaches the admin's surface.
+        if connection.listenerTag == Self.adminTag { return adminRequest(connection) }
         if isEnginePath(connection) { return engineRequest(connection) }
         if connection.pathEquals("/link") {
             if connection.wantsWebSocket { return upgradeNative(connection) }
@@ -31,6 +33,7 @@ extension Shard {
     }
 
     private func rest(_ connection: Connection) {
+        if refusesBlocked(connection) { return }
         guard let api = shared.api, shared.shards.indices.contains(index) else {
             return respondJSON(connection, status: 503, error: "The relay is starting.", code: "starting", headers: [("Retry-After", "1")])
         }
@@ -83,6 +86,7 @@ extension Shard {
             refuse(connection, status: 503, .draining, "The relay is restarting; come back in a moment.")
             return nil
         }
+        if refusesBlocked(connection) { return nil }
         let host = connection.header("host")
         guard shared.origins.isHostAllowed(host ?? "") else {
             counters.refuse(.originRefused)
@@ -94,6 +98,7 @@ extension Shard {
         let verdict = shared.origins.judge(origin: connection.origin, host: host, isSecure: source.isSecure)
         if case .refused = verdict {
             counters.refuse(.originRefused)
+            recordRefusal(.originRefused, address: connection.peer)
             refuse(connection, status: 403, .originRefused, "This origin is not allowed; add it to the setting `origins`.")
             return nil
         }

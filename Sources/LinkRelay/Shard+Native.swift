@@ -13,6 +13,7 @@ extension Shard {
         let address = source.address
         guard shared.addresses.enter(address) else {
             counters.refuse(.connectionsPerAddress)
+            recordRefusal(.connectionsPerAddress, address: address)
             return refuse(connection, status: 429, .connectionsPerAddress, "Too many connections from this address.")
         }
         let offered = connection.header("sec-websocket-protocol") ?? ""

@@ -39,6 +39,7 @@ struct Daemon {
             notifier: ServiceNotifier(environment: source.environment), data: data, certificate: certificate, relay: relay)
         let (occurrences, continuation) = AsyncStream.makeStream(of: Occurrence.self)
         SignalWaiter.receive { continuation.yield(.signal($0)) }
+        relay.onEndRequest { continuation.yield(.signal(.terminate)) }
         try await daemon.start()
         if isFirstStart || showsWelcome || Terminal.isInteractive { try await daemon.welcome(owner) }
         return await daemon.follow(occurrences) { continuation.yield(.stopped) }
@@ -96,6 +97,7 @@ struct Daemon {
             case .noResources: throw Failure(.system, "\(error).")
             }
         }
+        if let address = relay.adminAddress { Terminal.say("admin at \(address)") }
         for address in relay.boundAddresses { Terminal.say("listening on \(address)") }
         if let line = certificate?.fingerprintLine { Terminal.say(line) }
         if let address = relay.boundAddresses.first(where: { $0.hasPrefix("http") }) { data.publish(address: address) }

@@ -47,6 +47,7 @@ func settingsError(_ body: () throws -> LoadedSettings) -> SettingsError? {
         case .count(_, let range, _):
             return String(range.lowerBound) == setting.defaultText ? String(range.upperBound) : String(range.lowerBound)
         case .addresses: return "127.0.0.2:90,[::1]:0,unix:/run/a.sock"
+        case .admin: return "127.0.0.1:8788"
         case .networks: return "10.0.0.0/8,::1/128,unix"
         case .origins: return "https://a.example,http://b.example:81"
         case .hosts: return "a.example,b.example:81"

@@ -7,6 +7,7 @@
 package struct Settings: Sendable, Equatable {
     // Where
     package var listen: [ListenAddress] = [ListenAddress.tcp(host: "127.0.0.1", port: 8787)]
+    package var adminListen = AdminListen.standard
     /// Empty until the loader has chosen one.
     package var dataDir = ""
     package var publicURL: String?

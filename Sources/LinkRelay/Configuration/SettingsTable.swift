@@ -24,6 +24,9 @@ package enum SettingsTable {
             "listen", .address, .addresses(\.listen),
             "Where connections are accepted; may be given several times. Port 0 lets the system choose. Not used when systemd hands over its sockets."),
         Setting(
+            "admin-listen", .address, .admin(\.adminListen),
+            "Where the operator's surface and console listen. data-dir: the socket admin.sock there, for the daemon's own user. On a loopback address every request needs a token with the scope admin."),
+        Setting(
             "data-dir", .address,
             .directory(\.dataDir, fallback: "$STATE_DIRECTORY, else $XDG_DATA_HOME/linkrelay, else ~/.local/share/linkrelay"),
             "The directory with the database and the master key; made with mode 0700."),

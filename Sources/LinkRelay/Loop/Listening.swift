@@ -47,9 +47,9 @@ enum Listening {
         return (descriptor, bound)
     }
 
-    static func open(path: String) throws(ListenFailure) -> Int32 {
+    static func open(path: String, mode: UInt32 = 0o660) throws(ListenFailure) -> Int32 {
         var descriptor: Int32 = -1
-        let status = cws_socket_listen_unix(path, 0o660, &descriptor)
+        let status = cws_socket_listen_unix(path, mode, &descriptor)
         guard status == CWS_OK else { throw failure(status) }
         return descriptor
     }
@@ -87,9 +87,13 @@ extension Shard {
 
     func unlisten() { cws_loop_unlisten(loop.raw, Self.publicTag) }
 
-    func reading() -> ShardReading {
+    /// `forMetrics`: the longest turn is counted from the last such reading.
+    func reading(forMetrics: Bool = false) -> ShardReading {
         var stats = cws_loop_stats()
         cws_loop_read_stats(loop.raw, &stats)
+        unreportedTurnNs = max(unreportedTurnNs, stats.max_turn_ns)
+        stats.max_turn_ns = unreportedTurnNs
+        if forMetrics { unreportedTurnNs = 0 }
         var reading = ShardReading(counters: counters)
         reading.figures = [
             ("connections_accepted_total", stats.accepted_count, true), ("connections_open", stats.open_count, false),

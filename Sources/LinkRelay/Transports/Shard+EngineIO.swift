@@ -100,6 +100,7 @@ extension Shard {
         let address = source.address
         guard shared.addresses.enter(address) else {
             counters.refuse(.connectionsPerAddress)
+            recordRefusal(.connectionsPerAddress, address: address)
             return refuse(connection, status: 429, .connectionsPerAddress, "Too many connections from this address.")
         }
         let engine = EngineState(sid: .random(), transport: isPolling ? .polling : .websocket, nowMs: nowMs)
