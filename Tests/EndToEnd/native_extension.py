@@ -21,7 +21,7 @@ MESSAGE_BYTES = 64 * 1024 * 1024
 class NativeExtension(ExtensionOrders):
     def __init__(self, directory, url):
         super().__init__(directory)
-        self.url = url.replace("http://", "ws://") + "/link"
+        self.url = url.replace("http", "ws", 1) + "/link"
         self.numbers = itertools.count(1)
         self.socket = None
         self.is_wanted = False

@@ -151,15 +151,23 @@ class Relay:
 
     def api(self, method, path, body=None, token=True, headers=None, timeout=20):
         """One request on a connection of its own. `body`: None for none, bytes as they are, anything else as JSON."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        return self.exchange(connection, method, path, *self.request(body, token, headers))
+
+    def request(self, body, token, headers):
+        """Body and headers as they are sent."""
         sent = dict(headers or {})
         if token:
             sent["Authorization"] = "Bearer " + (self.token() if token is True else token)
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json")
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        return body, sent
+
+    @staticmethod
+    def exchange(connection, method, path, body, headers):
         try:
-            connection.request(method, path, body=body, headers=sent)
+            connection.request(method, path, body=body, headers=headers)
             answer = connection.getresponse()
             return Answer(answer.status, answer.headers, answer.read())
         finally:

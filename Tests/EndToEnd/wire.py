@@ -25,10 +25,11 @@ class Ended(Exception):
 
 
 class RawSocket:
-    """One TCP connection."""
+    """One TCP connection, or whatever `relay.dial` makes."""
 
     def __init__(self, relay, seconds=SECONDS, port=None):
-        self.socket = socket.create_connection((relay.host, port or relay.port), timeout=seconds)
+        dial = getattr(relay, "dial", None)
+        self.socket = dial(seconds) if dial else socket.create_connection((relay.host, port or relay.port), timeout=seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.unread = b""
 
