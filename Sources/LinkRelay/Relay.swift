@@ -90,7 +90,7 @@ package final class Relay: Sendable {
         let task = Task { [weak self] in
             while !Task.isCancelled {
                 try? await Task.sleep(for: .seconds(15))
-                await self?.maintain()
+                if !Task.isCancelled { await self?.maintain() }
             }
         }
         state.withLock { $0.maintenance = task }
@@ -169,7 +169,7 @@ package final class Relay: Sendable {
         while waited < patience {
             var open = 0
             for shard in shards { open += await shard.run { $0.sessions.count } }
-            if open == 0 { return }
+            if open == 0, shared.handoversUnderWay.withLock({ $0 }) == 0 { return }
             try? await Task.sleep(for: .milliseconds(50))
             waited += 50
         }

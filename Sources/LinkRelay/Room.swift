@@ -26,6 +26,8 @@ final class Room {
 
     var lastPresence: Presence?
     var isPresenceDirty = false
+    /// Seated in this turn: they are told the presence even if it did not change (a return within the grace).
+    var newcomers: ContiguousArray<Session> = []
     var isCommandTimerArmed = false
     /// Input of these is held back until the room's queues shrink.
     var heldBack: [Session] = []

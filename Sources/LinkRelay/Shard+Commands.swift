@@ -171,7 +171,7 @@ extension Shard {
         for row in room.ledger.openRows { endRow(row, in: room, reason, sentence, to: room.clients) }
     }
 
-    private func armCommandTimer(_ room: Room) {
+    func armCommandTimer(_ room: Room) {
         guard let next = room.ledger.nextDeadlineMs else { return }
         room.isCommandTimerArmed = true
         schedule(inMs: next > nowMs ? next - nowMs : 0, .commands(room))

@@ -89,7 +89,7 @@ extension Shard {
             unseat(session, how: .left)
         }
         let home = seat.ticket.room.home(loopCount: shared.loopCount)
-        guard home != index else { return take(session, seat) }
+        guard home != index else { return sit(session, seat) }
         session.pendingSeat = seat
         // In the middle of a polling body the rest of it is put aside first; receive() moves the session then.
         if session.engine?.isReceiving != true { moveSession(session, to: home) }
@@ -112,20 +112,23 @@ extension Shard {
     func takePendingSeat(_ session: Session) {
         guard let seat = session.pendingSeat else { return resumeInput(session) }
         session.pendingSeat = nil
-        take(session, seat)
+        sit(session, seat)
     }
 
-    private func take(_ session: Session, _ seat: PendingSeat) {
+    private func sit(_ session: Session, _ seat: PendingSeat) {
+        if mayHaveDebts(seat.ticket.room) { takeOver(session, seat) } else { take(session, seat) }
+    }
+
+    func take(_ session: Session, _ seat: PendingSeat) {
         if let key = seat.presentedKey, shared.keys.cachedTicket(for: key)?.room != seat.ticket.room {
             refuseJoin(session, .unknownKey, JoinRefusal.unknownKey.sentence, seat.ack)
             return resumeInput(session)
         }
-        let room = rooms[seat.ticket.room] ?? Room(id: seat.ticket.room, user: seat.ticket.user, commandsInFlight: limits.commandsInFlight)
+        let room = room(for: seat.ticket)
         guard room.memberCount < limits.membersPerRoom else {
             refuseJoin(session, .roomFull, "This room is full.", seat.ack)
             return resumeInput(session)
         }
-        rooms[room.id] = room
         // The answer first: the site asks its opening questions on presence only if it knows already that it is in.
         acknowledge(session, seat.ack, Self.joinedPayload)
         self.seat(session, in: room)
@@ -133,6 +136,14 @@ extension Shard {
             announce(key, to: seat.isRepeat ? [session] : room.sds + room.clients)
         }
         resumeInput(session)
+    }
+
+    /// The room a ticket opens, made if it is not there.
+    func room(for ticket: RoomTicket) -> Room {
+        if let room = rooms[ticket.room] { return room }
+        let room = Room(id: ticket.room, user: ticket.user, commandsInFlight: limits.commandsInFlight)
+        rooms[room.id] = room
+        return room
     }
 
     func announce(_ key: LinkKey, to sessions: ContiguousArray<Session>) {

@@ -39,6 +39,7 @@ extension Shard {
             room.clients.append(session)
             replayUnfinished(to: session, in: room)
         }
+        room.newcomers.append(session)
         markDirty(room)
     }
 
@@ -67,6 +68,7 @@ extension Shard {
         }
         shared.keys.touch(room.id)
         markDirty(room)
+        if room.memberCount == 0 { shelveIfDrained(room) }
     }
 
     private func remove(_ session: Session, from seats: inout ContiguousArray<Session>) {
@@ -104,6 +106,8 @@ extension Shard {
     }
 
     func graceExpired(_ room: Room) {
+        // What is left of a draining room belongs to the next process.
+        guard !shared.isDraining else { return }
         let now = nowMs
         var gone = 0
         room.ghosts.removeAll { ghost in
@@ -177,18 +181,19 @@ extension Shard {
             i += 1
             room.isPresenceDirty = false
             let presence = room.presence
-            if presence != room.lastPresence {
-                room.lastPresence = presence
-                tellPresence(presence, room)
-            }
+            let newcomers = room.newcomers
+            room.newcomers.removeAll()
+            let isChanged = presence != room.lastPresence
+            room.lastPresence = presence
+            tellPresence(presence, isChanged ? room.sds + room.clients : newcomers.filter { $0.room === room })
             if room.isEmpty { retire(room) }
         }
         dirtyRooms.removeAll(keepingCapacity: true)
     }
 
-    private func tellPresence(_ presence: Presence, _ room: Room) {
+    private func tellPresence(_ presence: Presence, _ members: ContiguousArray<Session>) {
         let payload = Array("{\"client\":\(presence.clientCount),\"sd\":\(presence.sdCount)}".utf8)
-        fanOut(.roomPresence, payload, to: room.sds + room.clients)
+        fanOut(.roomPresence, payload, to: members)
     }
 
     /// One frame a dialect, shared by all receivers.

@@ -73,7 +73,7 @@ extension Shard {
         } else if inbound.status != nil {
             let requester = room.ledger.rows[row].requester
             room.ledger.close(row: row)?.message.release()
-            if let framed, !room.clients.contains(where: { $0.serial == requester }) { keepUnheard(framed, room) }
+            if let framed, isMissed(by: requester, room) { keepUnheard(framed, room) }
             if room.isEmpty { markDirty(room) }
         }
     }
@@ -82,6 +82,11 @@ extension Shard {
     static let keptStatusBytes = 64 * 1024
 
     // MARK: For those who come back
+
+    /// A command taken over from an earlier process has no requester here: whoever is in the room has heard.
+    private func isMissed(by requester: UInt64, _ room: Room) -> Bool {
+        requester == 0 ? room.clients.isEmpty : !room.clients.contains { $0.serial == requester }
+    }
 
     private func keepUnheard(_ status: FramedPayload, _ room: Room) {
         guard limits.resultRetentionMs > 0, room.unheard.count < limits.heldCommandCount,

@@ -26,9 +26,11 @@ final class Shard {
     var heldBack: [Session] = []
     /// Polling sessions with packets to answer a poll with at the end of the turn.
     var dirtyPolls: [Session] = []
-    /// Serials still to be closed by the drain, and how many a step.
-    var drainQueue: [UInt64] = []
+    /// Rooms and unseated sessions still to be closed by the drain, and how many sessions a step.
+    var drainRooms: [RoomID] = []
+    var drainSessions: [UInt64] = []
     var drainPerStep = 0
+    let startedMs: UInt64
     private var nextSerial: UInt64
 
     init(index: Int, loop: EventLoop, shared: SharedParts) {
@@ -37,6 +39,7 @@ final class Shard {
         self.shared = shared
         limits = ShardLimits(shared.settings, loopCount: shared.loopCount)
         nextSerial = UInt64(index)
+        startedMs = loop.nowMs
     }
 
     var nowMs: UInt64 { loop.nowMs }

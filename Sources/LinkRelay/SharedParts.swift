@@ -15,6 +15,8 @@ final class SharedParts: Sendable {
     private let late = Locked<[ShardActor]>([])
     private let changeable: Locked<Changeable>
     private let draining = Locked(false)
+    /// Rooms on their way to the shelf; the drain waits for them.
+    let handoversUnderWay = Locked(0)
 
     /// What SIGHUP may replace; read once a request, never per frame.
     private struct Changeable: Sendable {

@@ -16,6 +16,10 @@ from extension_orders import ExtensionOrders
 from script_loop import saw, serve
 
 MESSAGE_BYTES = 64 * 1024 * 1024
+CAPABILITIES = [
+    "activities:list", "activities:clear", "activities:cancel", "resources:list", "resources:add", "resources:add:cancel",
+    "resources:remove", "image:txt2img", "image:img2img",
+]
 
 
 class NativeExtension(ExtensionOrders):
@@ -49,7 +53,7 @@ class NativeExtension(ExtensionOrders):
     def _one_connection(self):
         with connect(self.url, subprotocols=["linkrelay.v1"], max_size=MESSAGE_BYTES) as self.socket:
             saw("connected", self.socket.subprotocol)
-            self.emit("iam", {"type": "sd", "name": "Native", "installId": "native-1", "capabilities": ["resources:list"]})
+            self.emit("iam", {"type": "sd", "name": "Native", "installId": "native-1", "capabilities": CAPABILITIES})
             if self.key_file.read():
                 self.join()
             try:

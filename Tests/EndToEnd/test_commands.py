@@ -120,3 +120,15 @@ def test_list_of_twenty_thousand(relay, paired, kind, web):
     pushed = client.wait("status", lambda one: "id" not in one)
     assert pushed["resources"] == listed
     assert client.all("disconnected") == [] and client.all("error") == []
+
+
+def test_command_that_the_install_did_not_declare(relay, extension, site):
+    """An install that listed its capabilities is not asked for others: the relay ends the command itself."""
+    _, code = relay.new_link()
+    client = site(relay, code)
+    install = extension("native", relay, code)
+    client.wait_presence(client=1, sd=1)
+    ended = client.ask("image:upscale")
+    assert ended["status"] == "error" and ended["reason"] == "unsupported" and ended["error"].strip()
+    assert client.ask("resources:list")["status"] == "success"
+    assert [one["type"] for one in install.all("command")] == ["resources:list"]

@@ -42,10 +42,11 @@ class Ledger:
 
 
 def exchange(relay, code, install):
-    """Presents a code as an extension; the key told, or None with the refusal."""
+    """Presents a code as an extension; the key told, or None after a refusal."""
     socket = EngineSocket(relay)
     try:
         answer = socket.enter("sd", code, installId=install)
+        if b'"success":true' not in answer[-1]: print("REFUSED", code, install, answer)
         if b'"success":true' not in answer[-1]:
             return None
         told = [one for one in answer if one.startswith(b'42["upgradeKey"')] or socket.upto(b'42["upgradeKey"')[-1:]

@@ -220,6 +220,16 @@ final class SwitchedStore: LinkStore {
         try await inner.touch(seen)
     }
 
+    func shelveRoom(_ id: InstanceID, _ sealed: [UInt8], at: WallTime) async throws(StoreError) {
+        try check()
+        try await inner.shelveRoom(id, sealed, at: at)
+    }
+
+    func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
+        try check()
+        return try await inner.unshelveRoom(id, notBefore: notBefore)
+    }
+
     func expire(now: WallTime, keysIdleSince: WallTime?) async throws(StoreError) -> [InstanceRecord] {
         try check()
         return try await inner.expire(now: now, keysIdleSince: keysIdleSince)

@@ -90,6 +90,12 @@ final class FailingLinkStore: LinkStore {
             user: user, installID: installID, name: name, legacy: legacy, newKey: newKey, limit: limit, now: now)
     }
     func touch(_ seen: [InstanceID: WallTime]) async throws(StoreError) { try check(); try await store.touch(seen) }
+    func shelveRoom(_ id: InstanceID, _ sealed: [UInt8], at: WallTime) async throws(StoreError) {
+        try check(); try await store.shelveRoom(id, sealed, at: at)
+    }
+    func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
+        try check(); return try await store.unshelveRoom(id, notBefore: notBefore)
+    }
     func expire(now: WallTime, keysIdleSince: WallTime?) async throws(StoreError) -> [InstanceRecord] {
         try check(); return try await store.expire(now: now, keysIdleSince: keysIdleSince)
     }

@@ -173,6 +173,16 @@ package final class FaultyLinkStore: LinkStore {
         try await inner.touch(seen)
     }
 
+    package func shelveRoom(_ id: InstanceID, _ sealed: [UInt8], at: WallTime) async throws(StoreError) {
+        try check()
+        try await inner.shelveRoom(id, sealed, at: at)
+    }
+
+    package func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
+        try check()
+        return try await inner.unshelveRoom(id, notBefore: notBefore)
+    }
+
     package func expire(now: WallTime, keysIdleSince: WallTime?) async throws(StoreError) -> [InstanceRecord] {
         try check()
         return try await inner.expire(now: now, keysIdleSince: keysIdleSince)

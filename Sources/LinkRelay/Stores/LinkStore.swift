@@ -195,6 +195,11 @@ package protocol LinkStore: Sendable {
     ) async throws(StoreError) -> SelfPairResult
     /// Moves the last-seen times forward, in one transaction; unknown instances are skipped.
     func touch(_ seen: [InstanceID: WallTime]) async throws(StoreError)
+    /// Keeps what a draining relay's room still owes its members, sealed, for the next process; replaces an older one.
+    /// Nothing happens for an instance that is gone.
+    func shelveRoom(_ id: InstanceID, _ sealed: [UInt8], at: WallTime) async throws(StoreError)
+    /// Takes it, once; nil when there is none from `notBefore` or later.
+    func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]?
     /// Deletes instances that were never activated and whose codes have run out, and keys idle since before `keysIdleSince`
     /// (nil = never); prunes old tombstones, spent codes, tickets, web sessions. Returns the deleted instances, the
     /// never-activated ones included: somebody may be waiting in their rooms.

@@ -39,6 +39,7 @@ struct MemoryTables: Sendable {
     var instances: [InstanceID: Instance] = [:]
     var spent: [SecretHash: SpentCode] = [:]
     var tombstones: [SecretHash: Tombstone] = [:]
+    var shelvedRooms: [InstanceID: (sealed: [UInt8], at: WallTime)] = [:]
     /// The instance that a code or link key opens.
     private var openedBy: [SecretHash: InstanceID] = [:]
     private var lastID: Int64 = 0
@@ -161,6 +162,8 @@ struct MemoryTables: Sendable {
         spent = spent.filter { $0.value.spentAt >= codesSince }
         tombstones = tombstones.filter { $0.value.buriedAt >= ($0.value.isCode ? codesSince : keysSince) }
         tickets = tickets.filter { $0.value.expiresAt > now }
+        let shelvedSince = now.addingClamped(-StoreRules.shelvedRoomMilliseconds)
+        shelvedRooms = shelvedRooms.filter { $0.value.at >= shelvedSince && instances[$0.key] != nil }
         webSessions = webSessions.filter { $0.value.expiresAt > now }
         return unused + idle
     }

@@ -83,7 +83,14 @@ enum SQLiteSchema {
             buried_at INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX tombstone_age ON tombstone (is_code, buried_at);
+        """,
         """
+        CREATE TABLE shelved_room (
+            instance INTEGER PRIMARY KEY REFERENCES instance ON DELETE CASCADE,
+            sealed BLOB NOT NULL,
+            at INTEGER NOT NULL
+        ) STRICT;
+        """,
     ]
 
     /// Brings the database up to date, one transaction a migration.
