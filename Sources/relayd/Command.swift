@@ -15,12 +15,14 @@ enum Command {
     case addUser(String)
     case listUsers
     case removeUser(String)
+    case backUp(to: String, includesKey: Bool)
+    case checkHealth(url: String?)
     case help(HelpForm)
     case version
 
     /// Flags with a value that are no settings, and flags without one.
-    static let options: Set<String> = ["user", "name", "label"]
-    static let switches: Set<String> = ["welcome", "man", "markdown"]
+    static let options: Set<String> = ["user", "name", "label", "url"]
+    static let switches: Set<String> = ["welcome", "man", "markdown", "with-key"]
 
     init(_ line: CommandLineWords) throws(Failure) {
         if line.wantsHelp {
@@ -46,6 +48,12 @@ enum Command {
         case "sign-in":
             try expect(words, 1...2)
             return .signIn(user: words.count > 1 ? words[1] : nil)
+        case "backup":
+            try expect(words, 2...2)
+            return .backUp(to: words[1], includesKey: options.removeValue(forKey: "with-key") != nil)
+        case "health":
+            try expect(words, 1...1)
+            return .checkHealth(url: options.removeValue(forKey: "url"))
         case "help":
             try expect(words, 1...1)
             if options.removeValue(forKey: "man") != nil { return .help(.manual) }
