@@ -107,5 +107,5 @@ extension PeerAddress {
 }
 
 extension Settings {
-    var originPolicy: OriginPolicy { OriginPolicy(allowed: origins, hosts: acceptedHosts) }
+    var originPolicy: OriginPolicy { OriginPolicy(allowed: acceptedOrigins, hosts: acceptedHosts) }
 }

@@ -7,11 +7,11 @@ import LinkRelay
 
 struct AccountDesk {
     private let settings: Settings
-    private let data: DataDirectory
+    private let data: StorageDirectory
 
     init(_ settings: Settings) async throws(Failure) {
         self.settings = settings
-        data = try await DataDirectory.open(settings)
+        data = try await StorageDirectory.open(settings)
     }
 
     func run(_ command: Command) async throws {

@@ -11,7 +11,7 @@ struct Backup {
     init(_ settings: Settings) { directory = settings.dataDir }
 
     func write(to target: String, includesKey: Bool) throws(Failure) {
-        let source = "\(directory)/\(DataDirectory.databaseName)"
+        let source = "\(directory)/\(StorageDirectory.databaseName)"
         guard access(source, F_OK) == 0 else {
             throw Failure(.storage, "there is no database in \(directory); say with --data-dir where it is.")
         }

@@ -17,7 +17,7 @@ struct HealthCheck {
             // Not the public URL: that one may be the proxy's.
             var own = settings
             own.publicURL = nil
-            self.url = SiteAddress.choose(own, bound: DataDirectory.publishedAddress(in: settings.dataDir).map { [$0] } ?? [])
+            self.url = SiteAddress.choose(own, bound: StorageDirectory.publishedAddress(in: settings.dataDir).map { [$0] } ?? [])
         }
     }
 

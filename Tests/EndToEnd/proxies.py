@@ -105,9 +105,11 @@ class Proxy:
     # What tests and clients ask of a relay.
 
     def api(self, method, path, body=None, token=True, headers=None, timeout=20):
-        connection = http.client.HTTPSConnection(
-            self.host, self.port, timeout=timeout, context=ssl.create_default_context(cafile=self.chain))
-        return Relay.exchange(connection, method, path, *self.relay.request(body, token, headers))
+        return Relay.exchange(self.http(timeout), method, path, *self.relay.request(body, token, headers))
+
+    def http(self, seconds):
+        return http.client.HTTPSConnection(
+            self.host, self.port, timeout=seconds, context=ssl.create_default_context(cafile=self.chain))
 
     def plain(self, path):
         """One request without TLS."""

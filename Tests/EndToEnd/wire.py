@@ -217,7 +217,8 @@ class PollingSession:
         self.early = packets[1:]
 
     def request(self, method, query, body=None, seconds=SECONDS, headers=None):
-        connection = http.client.HTTPConnection(self.relay.host, self.relay.port, timeout=seconds)
+        dial = getattr(self.relay, "http", None)
+        connection = dial(seconds) if dial else http.client.HTTPConnection(self.relay.host, self.relay.port, timeout=seconds)
         try:
             sent = {**self.headers, **(headers or {})}
             if body is not None:

@@ -61,6 +61,9 @@ package struct Settings: Sendable, Equatable {
     package var bodyTimeout = Duration.seconds(30)
     package var keepaliveTimeout = Duration.seconds(65)
     package var drainWindow = Duration.seconds(5)
+    package var compression = false
+    package var compressionThresholdBytes = 1 << 10
+    package var httpGzip = true
     // Tests
     /// While a file of this name exists, every call of the store fails.
     package var faultStore: String?
@@ -73,5 +76,12 @@ extension Settings {
     package var acceptedHosts: [String] {
         guard let publicURL, let host = RequestOrigin(configured: publicURL)?.host, !hosts.contains(host) else { return hosts }
         return hosts + [host]
+    }
+
+    /// The web origins whose scripts may connect. The public URL is ours, also where a proxy ends TLS and `Host` alone cannot
+    /// tell that the page was loaded by https.
+    package var acceptedOrigins: [String] {
+        guard let publicURL, !origins.contains(publicURL) else { return origins }
+        return origins + [publicURL]
     }
 }

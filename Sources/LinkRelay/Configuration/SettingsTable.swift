@@ -28,7 +28,7 @@ package enum SettingsTable {
             .directory(\.dataDir, fallback: "$STATE_DIRECTORY, else $XDG_DATA_HOME/linkrelay, else ~/.local/share/linkrelay"),
             "The directory with the database and the master key; made with mode 0700."),
         Setting(
-            "public-url", .address, .origin(\.publicURL),
+            "public-url", .address, .origin(\.publicURL), reloads: true,
             "The address under which people and extensions reach this relay, if a reverse proxy gives it another one."),
         Setting(
             "hosts", .address, .hosts(\.hosts), reloads: true,
@@ -131,22 +131,22 @@ package enum SettingsTable {
             "poll-bytes", .memory, .bytes(\.pollBytes, (16 * KiB)...GiB), reloads: true,
             "Bytes queued for one long-polling session before it is closed."),
         Setting(
-            "head-bytes", .memory, .bytes(\.headBytes, KiB...MiB), reloads: true,
+            "head-bytes", .memory, .bytes(\.headBytes, KiB...MiB),
             "The largest head of an HTTP request."),
         Setting(
             "json-depth", .memory, .count(\.jsonDepth, 8...512, zero: nil), reloads: true,
             "The deepest nesting of a message."),
         Setting(
-            "fragment-count", .memory, .count(\.fragmentCount, 1...10_000_000, zero: nil), reloads: true,
+            "fragment-count", .memory, .count(\.fragmentCount, 1...10_000_000, zero: nil),
             "Fragments of one WebSocket message, empty ones included."),
     ]
 
     private static let connections = [
         Setting(
-            "connection-count", .connections, .count(\.connectionCount, 1...10_000_000, zero: nil), reloads: true,
+            "connection-count", .connections, .count(\.connectionCount, 1...10_000_000, zero: nil),
             "Open connections; further ones are answered 503. The limit of open files has to leave room for them."),
         Setting(
-            "connections-per-address", .connections, .count(\.connectionsPerAddress, 1...10_000_000, zero: nil), reloads: true,
+            "connections-per-address", .connections, .count(\.connectionsPerAddress, 1...10_000_000, zero: nil),
             "Open connections from one address (IPv6: one /64; behind a trusted proxy: the address it reports)."),
         Setting(
             "members-per-room", .connections, .count(\.membersPerRoom, 2...65_536, zero: nil), reloads: true,
@@ -158,17 +158,26 @@ package enum SettingsTable {
             "upgrade-timeout", .connections, .duration(\.upgradeTimeout, second...(second * 600)), reloads: true,
             "How long the change from long-polling to WebSocket may take."),
         Setting(
-            "head-timeout", .connections, .duration(\.headTimeout, second...(second * 600)), reloads: true,
+            "head-timeout", .connections, .duration(\.headTimeout, second...(second * 600)),
             "How long the head of a request may take."),
         Setting(
-            "body-timeout", .connections, .duration(\.bodyTimeout, second...hour), reloads: true,
+            "body-timeout", .connections, .duration(\.bodyTimeout, second...hour),
             "How long a request's body may make no progress."),
         Setting(
-            "keepalive-timeout", .connections, .duration(\.keepaliveTimeout, second...hour), reloads: true,
+            "keepalive-timeout", .connections, .duration(\.keepaliveTimeout, second...hour),
             "How long an HTTP connection may idle between requests. Longer than the proxy's own limit avoids lost requests."),
         Setting(
             "drain-window", .connections, .duration(\.drainWindow, .zero...(second * 600)), reloads: true,
             "On SIGTERM, the time over which connections are closed, so that not all come back in the same instant."),
+        Setting(
+            "compression", .connections, .toggle(\.compression), reloads: true,
+            "Whether WebSocket messages are compressed (permessage-deflate) for peers that offer it. Costs processor time, helps on slow links."),
+        Setting(
+            "compression-threshold-bytes", .connections, .bytes(\.compressionThresholdBytes, 64...(256 * KiB)), reloads: true,
+            "Smaller messages are sent as they are."),
+        Setting(
+            "http-gzip", .connections, .toggle(\.httpGzip), reloads: true,
+            "Whether the page's files, metrics and long-polling answers are compressed. Answers that hold a key never are."),
     ]
 
     private static let tests = [

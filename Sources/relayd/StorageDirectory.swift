@@ -6,7 +6,7 @@ import Glibc
 import LinkRelay
 
 /// What a data directory holds, opened.
-struct DataDirectory: Sendable {
+struct StorageDirectory: Sendable {
     let path: String
     let store: any LinkStore
     let vault: KeyVault
@@ -14,8 +14,9 @@ struct DataDirectory: Sendable {
 
     static let databaseName = "linkrelay.sqlite"
     private static let addressName = "address"
+    private static let lockName = "relay.lock"
 
-    static func open(_ settings: Settings) async throws(Failure) -> DataDirectory {
+    static func open(_ settings: Settings) async throws(Failure) -> StorageDirectory {
         let path = settings.dataDir
         try make(path)
         do {
@@ -28,7 +29,7 @@ struct DataDirectory: Sendable {
                     "\(path): the database belongs to another master key; put back the \(KeyVault.fileName) that it was made with.")
             }
             let accounts = Accounts(store: store, vault: vault, wallClock: LogClock.system.wall)
-            return DataDirectory(path: path, store: store, vault: vault, accounts: accounts)
+            return StorageDirectory(path: path, store: store, vault: vault, accounts: accounts)
         } catch let failure as Failure {
             throw failure
         } catch let error as StoreError {
@@ -61,6 +62,14 @@ struct DataDirectory: Sendable {
     private static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Makes this process the only relay on the directory until it ends: two would share keys but not rooms. False when there
+    /// is one already. Commands need no claim.
+    func claim() -> Bool {
+        // Kept open on purpose: the lock ends with the process, however that ends.
+        let file = Glibc.open("\(path)/\(Self.lockName)", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        return file >= 0 && flock(file, LOCK_EX | LOCK_NB) == 0
     }
 
     // The address that a running relay listens on, so that `relayd sign-in` finds it whatever `serve` was started with.
