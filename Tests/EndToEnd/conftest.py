@@ -24,15 +24,19 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def make_relay(tmp_path):
-    """Starts relays with given settings: `make_relay(presence_grace="2s")`."""
+    """Starts relays with given settings: `make_relay(presence_grace="2s")`; `make_relay.prepare()` leaves the start to the test."""
     relays = []
 
-    def make(**settings):
+    def prepare(**settings):
         relay = Relay(tmp_path / f"relay-{len(relays)}", **{**RELAY_DEFAULTS, **settings})
         relays.append(relay)
         relay.directory.mkdir()
-        return relay.start()
+        return relay
 
+    def make(**settings):
+        return prepare(**settings).start()
+
+    make.prepare = prepare
     yield make
     for relay in relays:
         relay.close()
