@@ -62,7 +62,7 @@ package final class Relay: Sendable {
     private func makeAPI(_ settings: Settings) -> RestAPI {
         RestAPI(
             keys: shared.keys, accounts: accounts, rooms: self, store: store, origins: settings.originPolicy, site: StaticSite(),
-            log: log, counters: restCounters, monotonic: monotonic)
+            log: log, counters: restCounters, policy: settings.policy, monotonic: monotonic)
     }
 
     /// Takes over what may change while running: limits, origins, hosts. Drops nobody.
@@ -77,7 +77,10 @@ package final class Relay: Sendable {
     /// Loads the key directory, starts the loops, opens the listeners. `inherited` are listening descriptors of socket activation; when
     /// there are some, the settings' addresses are not opened.
     package func start(inherited: [Int32] = []) async throws(RelayError) {
-        do throws(StoreError) { try await shared.keys.preload() } catch { throw .store(error) }
+        do throws(StoreError) {
+            try await shared.keys.preload()
+            shared.policies.replace(with: try await store.policies())
+        } catch { throw .store(error) }
         for (index, shard) in shards.enumerated() {
             let exits = exits
             guard shard.loop.start(onExit: { exits.one() }) else { throw .noResources("thread \(index)") }
@@ -192,11 +195,17 @@ extension Relay: RoomControl {
     }
 
     package func kick(_ room: RoomID, reason: KickReason) async {
+        shared.policies.set(InstancePolicy(), of: room)
         await home(room)?.run { $0.kick(room, reason: reason) }
     }
 
     package func announceUpgrade(_ room: RoomID, key: LinkKey) async {
         await home(room)?.run { $0.announceUpgrade(room, key: key) }
+    }
+
+    package func setPolicy(_ policy: InstancePolicy, of room: RoomID) async {
+        shared.policies.set(policy, of: room)
+        await home(room)?.run { $0.setPolicy(policy, of: room) }
     }
 
     package func presence(of rooms: [RoomID]) async -> [RoomID: RoomSnapshot] {

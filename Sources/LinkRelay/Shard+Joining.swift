@@ -125,7 +125,10 @@ extension Shard {
             refuseJoin(session, .roomFull, "This room is full.", seat.ack)
             return resumeInput(session)
         }
-        rooms[room.id] = room
+        if rooms[room.id] == nil {
+            rooms[room.id] = room
+            room.ownPolicy = shared.policies.policy(of: room.id)
+        }
         // The answer first: the site asks its opening questions on presence only if it knows already that it is in.
         acknowledge(session, seat.ack, Self.joinedPayload)
         self.seat(session, in: room)

@@ -11,6 +11,7 @@ final class SharedParts: Sendable {
     let log: Log
     let wallClock: @Sendable () -> WallTime
     let directory = EngineDirectory()
+    let policies = PolicyDirectory()
     let addresses: AddressCensus
     private let late = Locked<[ShardActor]>([])
     private let changeable: Locked<Changeable>

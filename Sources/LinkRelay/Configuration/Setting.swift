@@ -24,6 +24,8 @@ package enum SettingKind: Sendable {
     case file(any Property<String?>)
     case level(any Property<Log.Level>)
     case format(any Property<LogFormat>)
+    case policy(any Property<PolicyMode>)
+    case words(any Property<[String]>, PolicyWord)
 }
 
 package struct Setting: Sendable {
@@ -55,7 +57,7 @@ package struct Setting: Sendable {
     /// Whether several values may be given, by repetition or with commas.
     package var isList: Bool {
         switch kind {
-        case .addresses, .networks, .origins, .hosts: true
+        case .addresses, .networks, .origins, .hosts, .words: true
         default: false
         }
     }
@@ -66,6 +68,7 @@ package enum SettingGroup: String, Sendable, CaseIterable {
     case log = "Log"
     case links = "Links and accounts"
     case rooms = "Presence and commands"
+    case downloads = "Downloads"
     case memory = "Sizes and memory"
     case connections = "Connections"
 }
@@ -96,6 +99,8 @@ extension Setting {
             settings[keyPath: property] = try list(text, "is no origin") { RequestOrigin(configured: $0)?.serialized }
         case .hosts(let property):
             settings[keyPath: property] = try list(text, "is no host name") { RequestAuthority($0, foldingCase: true)?.text }
+        case .words(let property, let word):
+            settings[keyPath: property] = try list(text, "cannot be used here") { word.parse($0) }
         default:
             try applyText(text, to: &settings)
         }
@@ -121,6 +126,9 @@ extension Setting {
         case .format(let property):
             guard let format = LogFormat(rawValue: text) else { throw refusal(text, "is no format") }
             settings[keyPath: property] = format
+        case .policy(let property):
+            guard let mode = PolicyMode(rawValue: text) else { throw refusal(text, "is no policy") }
+            settings[keyPath: property] = mode
         default:
             return
         }
@@ -198,6 +206,8 @@ extension Setting {
         case .file: "the path of a file"
         case .level: "one of " + Log.Level.allCases.map(\.name).joined(separator: ", ")
         case .format: "one of " + LogFormat.allCases.map(\.rawValue).joined(separator: ", ")
+        case .policy: "one of " + PolicyMode.allCases.map(\.rawValue).joined(separator: ", ")
+        case .words(_, let word): word.accepted
         }
     }
 
@@ -214,11 +224,13 @@ extension Setting {
         case .count(let property, _, _): String(settings[keyPath: property])
         case .addresses(let property): settings[keyPath: property].map(\.description).joined(separator: ",")
         case .networks(let property): settings[keyPath: property].map(\.description).joined(separator: ",")
-        case .origins(let property), .hosts(let property): settings[keyPath: property].joined(separator: ",")
+        case .origins(let property), .hosts(let property), .words(let property, _):
+            settings[keyPath: property].joined(separator: ",")
         case .origin(let property), .headerName(let property), .file(let property): settings[keyPath: property] ?? ""
         case .directory(let property, _): settings[keyPath: property]
         case .level(let property): settings[keyPath: property].name
         case .format(let property): settings[keyPath: property].rawValue
+        case .policy(let property): settings[keyPath: property].rawValue
         }
     }
 

@@ -40,6 +40,12 @@ package struct Settings: Sendable, Equatable {
     package var resultRetention = Duration.seconds(120)
     package var heldCommandCount = 64
     package var heldCommandBytes = 8 << 20
+    // Downloads
+    package var commandPolicy = PolicyMode.strict
+    /// Empty = every public host.
+    package var downloadHosts: [String] = []
+    package var downloadSuffixes = CommandPolicy.defaultSuffixes
+    package var downloadLanHosts: [String] = []
     // Memory
     package var clientMessageBytes = 1 << 20
     package var sdMessageBytes = 32 << 20
@@ -69,6 +75,11 @@ package struct Settings: Sendable, Equatable {
 }
 
 extension Settings {
+    /// What commands may make an install download, unless a link's owner decided otherwise.
+    package var policy: CommandPolicy {
+        CommandPolicy(mode: commandPolicy, hosts: downloadHosts, suffixes: downloadSuffixes, lanHosts: downloadLanHosts)
+    }
+
     /// The names under which requests are answered, beside localhost and numeric addresses.
     package var acceptedHosts: [String] {
         guard let publicURL, let host = RequestOrigin(configured: publicURL)?.host, !hosts.contains(host) else { return hosts }

@@ -59,11 +59,12 @@ extension Setting {
         case .bytes(let p, _), .count(let p, _, _): target[keyPath: p] = source[keyPath: p]
         case .addresses(let p): target[keyPath: p] = source[keyPath: p]
         case .networks(let p): target[keyPath: p] = source[keyPath: p]
-        case .origins(let p), .hosts(let p): target[keyPath: p] = source[keyPath: p]
+        case .origins(let p), .hosts(let p), .words(let p, _): target[keyPath: p] = source[keyPath: p]
         case .origin(let p), .headerName(let p), .file(let p): target[keyPath: p] = source[keyPath: p]
         case .directory(let p, _): target[keyPath: p] = source[keyPath: p]
         case .level(let p): target[keyPath: p] = source[keyPath: p]
         case .format(let p): target[keyPath: p] = source[keyPath: p]
+        case .policy(let p): target[keyPath: p] = source[keyPath: p]
         }
     }
 }
