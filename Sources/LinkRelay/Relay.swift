@@ -70,7 +70,7 @@ package final class Relay: Sendable {
     private func makeAPI(_ settings: Settings) -> RestAPI {
         RestAPI(
             keys: shared.keys, accounts: accounts, rooms: self, store: store, origins: settings.originPolicy, site: StaticSite(),
-            log: log, counters: restCounters, monotonic: monotonic)
+            log: log, counters: restCounters, policy: settings.policy, monotonic: monotonic)
     }
 
     private func makeAdmin(_ settings: Settings) -> AdminAPI {
@@ -102,6 +102,7 @@ package final class Relay: Sendable {
         do throws(StoreError) {
             try await shared.keys.preload()
             try await shared.blocks.load(from: store)
+            shared.policies.replace(with: try await store.policies())
         } catch { throw .store(error) }
         for (index, shard) in shards.enumerated() {
             let exits = exits
@@ -259,11 +260,17 @@ extension Relay: RoomControl {
     }
 
     package func kick(_ room: RoomID, reason: KickReason) async {
+        shared.policies.set(InstancePolicy(), of: room)
         await home(room)?.run { $0.kick(room, reason: reason) }
     }
 
     package func announceUpgrade(_ room: RoomID, key: LinkKey) async {
         await home(room)?.run { $0.announceUpgrade(room, key: key) }
+    }
+
+    package func setPolicy(_ policy: InstancePolicy, of room: RoomID) async {
+        shared.policies.set(policy, of: room)
+        await home(room)?.run { $0.setPolicy(policy, of: room) }
     }
 
     package func presence(of rooms: [RoomID]) async -> [RoomID: RoomSnapshot] {

@@ -93,6 +93,8 @@ package protocol RoomControl: Sendable {
     func kick(_ room: RoomID, reason: KickReason) async
     /// Sends `upgradeKey` to the room's clients only: the install is about to store the key by itself.
     func announceUpgrade(_ room: RoomID, key: LinkKey) async
+    /// The owner decided anew about downloads; in force for the next command.
+    func setPolicy(_ policy: InstancePolicy, of room: RoomID) async
     func presence(of rooms: [RoomID]) async -> [RoomID: RoomSnapshot]
     /// Prometheus text.
     func metricsText() async -> String
