@@ -36,6 +36,9 @@ enum MetricsText {
         labelled(
             &out, "commands_ended_by_relay_total",
             TerminalReason.allCases.map { r in ("\(r.name)", sum(readings) { $0.terminalCount[Int(r.rawValue)] }) })
+        labelled(
+            &out, "commands_refused_by_policy_total",
+            PolicyRule.allCases.map { r in (r.label, sum(readings) { $0.policyCount[r.rawValue] }) })
         let endings = readings.first?.connectionEndings.indices.map { i in
             (readings[0].connectionEndings[i].reason, readings.reduce(UInt64(0)) { $0 &+ $1.connectionEndings[i].count })
         }

@@ -25,6 +25,7 @@ package final class Relay: Sendable {
     private let accounts: Accounts
     private let tls: TLSContext?
     private let monotonic: @Sendable () -> Int64
+    let startedAt: WallTime
     private let restCounters = RestCounters()
     private let shards: [ShardActor]
     private let exits: ThreadExits
@@ -33,7 +34,9 @@ package final class Relay: Sendable {
     private struct State: Sendable {
         var boundAddresses: [String] = []
         var sockets: [SharedSocket] = []
+        var adminAddress: String?
         var maintenance: Task<Void, Never>?
+        var onEndRequest: (@Sendable () -> Void)?
     }
 
     /// Builds loops and shards; nothing runs yet. `keys` and `accounts` are what REST and `join` work with. `tls`: spoken on every TCP
@@ -49,6 +52,7 @@ package final class Relay: Sendable {
         self.accounts = accounts
         self.tls = tls
         self.monotonic = monotonic
+        startedAt = wallClock()
         exits = ThreadExits(count: loopCount)
         var actors: [ShardActor] = []
         for index in 0..<loopCount {
@@ -60,28 +64,46 @@ package final class Relay: Sendable {
             actors.append(ShardActor(loop: loop, shard: shard))
         }
         shards = actors
-        shared.complete(shards: actors, api: makeAPI(settings))
+        shared.complete(shards: actors, api: makeAPI(settings), admin: makeAdmin(settings))
     }
 
     private func makeAPI(_ settings: Settings) -> RestAPI {
         RestAPI(
             keys: shared.keys, accounts: accounts, rooms: self, store: store, origins: settings.originPolicy, site: StaticSite(),
-            log: log, counters: restCounters, monotonic: monotonic)
+            log: log, counters: restCounters, policy: settings.policy, monotonic: monotonic)
+    }
+
+    private func makeAdmin(_ settings: Settings) -> AdminAPI {
+        AdminAPI(
+            shared: shared, relay: self, store: store, accounts: accounts, restCounters: restCounters, hosts: settings.acceptedHosts)
     }
 
     /// Takes over what may change while running: limits, origins, hosts. Drops nobody.
     package func reload(_ settings: Settings) async {
-        shared.replace(settings: settings, api: makeAPI(settings))
+        shared.replace(settings: settings, api: makeAPI(settings), admin: makeAdmin(settings))
         let limits = ShardLimits(settings, loopCount: shared.loopCount)
-        for shard in shards { await shard.run { $0.limits = limits } }
+        for shard in shards {
+            await shard.run { [loopCount = shared.loopCount] in
+                $0.limits = limits
+                $0.loop.takeLimits(from: settings, loopCount: loopCount)
+            }
+        }
     }
 
     package var boundAddresses: [String] { state.withLock { $0.boundAddresses } }
+    /// Where the operator's surface listens, `http://…` or `unix:…`; nil when it does not.
+    package var adminAddress: String? { state.withLock { $0.adminAddress } }
+    /// `body` runs when the operator's surface is told to drain: it has to do what SIGTERM does.
+    package func onEndRequest(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.onEndRequest = body } }
 
     /// Loads the key directory, starts the loops, opens the listeners. `inherited` are listening descriptors of socket activation; when
     /// there are some, the settings' addresses are not opened.
     package func start(inherited: [Int32] = []) async throws(RelayError) {
-        do throws(StoreError) { try await shared.keys.preload() } catch { throw .store(error) }
+        do throws(StoreError) {
+            try await shared.keys.preload()
+            try await shared.blocks.load(from: store)
+            shared.policies.replace(with: try await store.policies())
+        } catch { throw .store(error) }
         for (index, shard) in shards.enumerated() {
             let exits = exits
             guard shard.loop.start(onExit: { exits.one() }) else { throw .noResources("thread \(index)") }
@@ -95,6 +117,7 @@ package final class Relay: Sendable {
                     tls: Listening.isUnix(descriptor) ? nil : tls)
             }
         }
+        try await listenForAdmin()
         let task = Task { [weak self] in
             while !Task.isCancelled {
                 try? await Task.sleep(for: .seconds(15))
@@ -102,6 +125,21 @@ package final class Relay: Sendable {
             }
         }
         state.withLock { $0.maintenance = task }
+    }
+
+    /// On the first loop alone: it is for few.
+    private func listenForAdmin() async throws(RelayError) {
+        let settings = shared.settings
+        guard let first = shards.first, !settings.dataDir.isEmpty || settings.adminListen != .standard else { return }
+        let opened: (descriptor: Int32, address: String)?
+        do throws(ListenFailure) {
+            opened = try AdminListening.open(settings.adminListen, dataDir: settings.dataDir)
+        } catch {
+            throw .cannotListen(address: "\(settings.adminListen) (admin-listen)", reason: error.reason, isInUse: error.isInUse)
+        }
+        guard let opened else { return }
+        await first.run { $0.listenForAdmin(opened.descriptor) }
+        state.withLock { $0.adminAddress = opened.address }
     }
 
     private func listen(on address: ListenAddress) async throws(RelayError) {
@@ -207,6 +245,14 @@ package final class Relay: Sendable {
     }
 }
 
+extension Relay: OperatorControl {
+    func requestEnd() -> Bool {
+        guard let body = state.withLock({ $0.onEndRequest }) else { return false }
+        body()
+        return true
+    }
+}
+
 extension Relay: RoomControl {
     private func home(_ room: RoomID) -> ShardActor? {
         let i = room.home(loopCount: shared.loopCount)
@@ -214,11 +260,17 @@ extension Relay: RoomControl {
     }
 
     package func kick(_ room: RoomID, reason: KickReason) async {
+        shared.policies.set(InstancePolicy(), of: room)
         await home(room)?.run { $0.kick(room, reason: reason) }
     }
 
     package func announceUpgrade(_ room: RoomID, key: LinkKey) async {
         await home(room)?.run { $0.announceUpgrade(room, key: key) }
+    }
+
+    package func setPolicy(_ policy: InstancePolicy, of room: RoomID) async {
+        shared.policies.set(policy, of: room)
+        await home(room)?.run { $0.setPolicy(policy, of: room) }
     }
 
     package func presence(of rooms: [RoomID]) async -> [RoomID: RoomSnapshot] {
@@ -231,7 +283,7 @@ extension Relay: RoomControl {
 
     package func metricsText() async -> String {
         var readings: [ShardReading] = []
-        for shard in shards { readings.append(await shard.run { $0.reading() }) }
+        for shard in shards { readings.append(await shard.run { $0.reading(forMetrics: true) }) }
         return MetricsText.render(readings)
     }
 }

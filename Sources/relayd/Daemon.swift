@@ -17,7 +17,7 @@ struct Daemon {
     private let sink: StandardErrorLog
     private let log: Log
     private let notifier: ServiceNotifier
-    private let data: DataDirectory
+    private let data: StorageDirectory
     private let certificate: Certificate?
     private let relay: Relay
 
@@ -27,7 +27,10 @@ struct Daemon {
         defer { sink.close() }
         let log = Log(level: settings.logLevel, sink: sink)
         prepareProcess(settings, log)
-        let data = try await DataDirectory.open(settings)
+        let data = try await StorageDirectory.open(settings)
+        guard data.claim() else {
+            throw Failure(.unavailable, "another relay runs on \(data.path); stop it, or give another --data-dir.")
+        }
         let (owner, isFirstStart) = try await data.accounts.ensureOwner()
         let certificate = try Certificate.open(settings, dataPath: data.path)
         let relay = try relay(settings, log, data, certificate)
@@ -36,6 +39,7 @@ struct Daemon {
             notifier: ServiceNotifier(environment: source.environment), data: data, certificate: certificate, relay: relay)
         let (occurrences, continuation) = AsyncStream.makeStream(of: Occurrence.self)
         SignalWaiter.receive { continuation.yield(.signal($0)) }
+        relay.onEndRequest { continuation.yield(.signal(.terminate)) }
         try await daemon.start()
         if isFirstStart || showsWelcome || Terminal.isInteractive { try await daemon.welcome(owner) }
         return await daemon.follow(occurrences) { continuation.yield(.stopped) }
@@ -52,7 +56,7 @@ struct Daemon {
     }
 
     private static func relay(
-        _ settings: Settings, _ log: Log, _ data: DataDirectory, _ certificate: Certificate?
+        _ settings: Settings, _ log: Log, _ data: StorageDirectory, _ certificate: Certificate?
     ) throws(Failure) -> Relay {
         let limiter = WrongCodeLimiter(
             burst: settings.wrongCodeBurst, interval: settings.wrongCodeInterval, totalPerMinute: settings.wrongCodesPerMinute)
@@ -73,24 +77,38 @@ struct Daemon {
         for socket in sockets.refused {
             log.write(.error, "inherited_socket_refused", ["name": .string(socket.name), "descriptor": .count(socket.descriptor)])
         }
+        if sockets.listening.isEmpty {
+            for address in settings.listen {
+                if let (reason, isInUse) = AddressProbe.obstacle(address) {
+                    await data.store.close()
+                    throw cannotListen(address.description, reason, isInUse)
+                }
+            }
+        }
         do {
             try await relay.start(inherited: sockets.listening.map(\.descriptor))
         } catch {
-            await relay.stop()
+            // Not relay.stop(): it waits for loops that may never have begun. The process ends anyway.
+            await data.store.close()
             switch error {
             case .cannotListen(let address, let reason, let isInUse):
-                let advice = isInUse ? "stop what listens there, or choose another with --listen" : "choose another with --listen"
-                throw Failure(.unavailable, "cannot listen on \(address): \(reason); \(advice).")
+                throw cannotListen(address, reason, isInUse)
             case .store: throw Failure(.storage, "\(error).")
             case .noResources: throw Failure(.system, "\(error).")
             }
         }
+        if let address = relay.adminAddress { Terminal.say("admin at \(address)") }
         for address in relay.boundAddresses { Terminal.say("listening on \(address)") }
         if let line = certificate?.fingerprintLine { Terminal.say(line) }
         if let address = relay.boundAddresses.first(where: { $0.hasPrefix("http") }) { data.publish(address: address) }
         log.write(.notice, "started", ["version": .string(Version.text), "addresses": .count(relay.boundAddresses.count)])
         notifier.ready(status: "Relaying")
         startWatchdog()
+    }
+
+    private func cannotListen(_ address: String, _ reason: String, _ isInUse: Bool) -> Failure {
+        let advice = isInUse ? "stop what listens there, or choose another with --listen" : "choose another with --listen"
+        return Failure(.unavailable, "cannot listen on \(address): \(reason); \(advice).")
     }
 
     /// How to get in, and how to link. A ticket is a secret: it goes to a terminal or a pipe, never into the journal.

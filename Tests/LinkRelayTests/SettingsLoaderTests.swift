@@ -137,6 +137,7 @@ import Testing
         let settings = try load(["--public-url", "https://Link.example:8443/", "--hosts", "other.example"]).settings
         #expect(settings.publicURL == "https://link.example:8443")
         #expect(settings.acceptedHosts == ["other.example", "link.example"])
+        #expect(settings.acceptedOrigins == ["https://link.example:8443"])
     }
 
     @Test func trustedProxiesContainWhomTheyShould() throws {

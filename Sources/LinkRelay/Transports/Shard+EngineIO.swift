@@ -14,7 +14,7 @@ extension Shard {
     func engineRequest(_ connection: Connection) {
         let source = source(of: connection)
         let cors = shared.origins.corsHeaders(
-            origin: connection.header("origin"), host: connection.header("host"), isSecure: source.isSecure)
+            origin: connection.origin, host: connection.header("host"), isSecure: source.isSecure)
         if connection.method == "OPTIONS" { return preflight(connection, cors) }
         guard let query = EngineIO.Query(parsing: connection.query ?? "") else {
             return refuseEngine(connection, .badRequest, cors)
@@ -67,12 +67,7 @@ extension Shard {
             counters.refuse(.unknownSession)
             return refuseEngine(connection, .sessionUnknown, cors)
         }
-        let verdict = shared.origins.judge(
-            origin: connection.header("origin"), host: connection.header("host"), isSecure: source.isSecure)
-        if case .refused = verdict {
-            counters.refuse(.originRefused)
-            return refuseEngine(connection, .forbidden, [])
-        }
+        if isForbidden(connection, source) { return refuseEngine(connection, .forbidden, []) }
         guard isPolling else { return beginUpgrade(connection, session, engine, cors) }
         switch connection.method {
         case "GET": poll(connection, session, engine, cors)
@@ -81,12 +76,22 @@ extension Shard {
         }
     }
 
+    /// Counts it if so.
+    private func isForbidden(_ connection: Connection, _ source: RequestSource) -> Bool {
+        let verdict = shared.origins.judge(
+            origin: connection.origin, host: connection.header("host"), isSecure: source.isSecure)
+        guard case .refused = verdict else { return false }
+        counters.refuse(.originRefused)
+        return true
+    }
+
     // MARK: Opening
 
     private func openEngine(
         _ connection: Connection, _ source: RequestSource, isPolling: Bool, _ cors: [(name: String, value: String)]
     ) {
         guard connection.method == "GET" else { return refuseEngine(connection, .badHandshakeMethod, cors) }
+        if isForbidden(connection, source) { return refuseEngine(connection, .forbidden, []) }
         guard admits(connection, source) != nil else { return }
         if !isPolling, !connection.wantsWebSocket {
             counters.refuse(.badTransport)
@@ -95,6 +100,7 @@ extension Shard {
         let address = source.address
         guard shared.addresses.enter(address) else {
             counters.refuse(.connectionsPerAddress)
+            recordRefusal(.connectionsPerAddress, address: address)
             return refuse(connection, status: 429, .connectionsPerAddress, "Too many connections from this address.")
         }
         let engine = EngineState(sid: .random(), transport: isPolling ? .polling : .websocket, nowMs: nowMs)
@@ -122,9 +128,7 @@ extension Shard {
     }
 
     func upgradeEngine(_ connection: Connection) -> Bool {
-        connection.upgrade(
-            subprotocol: nil, messageCeiling: limits.greetingMessageBytes, queueCeiling: limits.queueCeiling,
-            queueCount: limits.memberQueueCount)
+        connection.upgrade(subprotocol: nil, messageCeiling: limits.greetingMessageBytes, limits: limits)
     }
 
     static let pollHeaders: [(name: String, value: String)] = [
