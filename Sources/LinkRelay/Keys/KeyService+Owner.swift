@@ -28,6 +28,7 @@ extension KeyService {
             switch result {
             case .created(let record, let count):
                 noteDeadline(of: secret)
+                self.count { $0.issued &+= 1 }
                 return (record, code.hex, count, policy.instanceLimit)
             case .limitReached(let count):
                 throw .limitReached(count: count, limit: policy.instanceLimit)
@@ -52,6 +53,7 @@ extension KeyService {
             case .rekeyed(let record, let count):
                 directory.settle(record, since: epoch)
                 noteDeadline(of: secret)
+                self.count { $0.issued &+= 1 }
                 return (record, code.hex, count, policy.instanceLimit)
             case .notFound:
                 throw .notFound
@@ -161,6 +163,8 @@ extension KeyService {
         let records = try await store.expire(now: now, keysIdleSince: idleSince)
         directory.forget(records)
         pruneDeadlines(records)
+        let unused = UInt64(clamping: records.count { !$0.isActivated })
+        count { $0.expired &+= unused }
         return records
     }
 

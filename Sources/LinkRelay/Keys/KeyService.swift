@@ -21,6 +21,7 @@ package final class KeyService: Sendable {
     let codeDeadlines = Locked<[SecretHash: Int64]>([:])
     let seen = Locked<[InstanceID: WallTime]>([:])
     let changeMark = Locked<Int64?>(nil)
+    private let counts = Locked(CodeCounts())
 
     /// `wallClock` in milliseconds since 1970, `monotonic` in milliseconds since any fixed point.
     package init(
@@ -72,6 +73,16 @@ package final class KeyService: Sendable {
 
     /// The room that a link key opens, if the directory knows it. Takes a lock for one look-up.
     package func cachedTicket(for key: LinkKey) -> RoomTicket? { directory.ticket(for: vault.hash(.key(key))) }
+
+    /// What codes came to since the start.
+    var codeCounts: CodeCounts {
+        var now = counts.withLock { $0 }
+        now.wrong = wrongCodes.wrongCount
+        now.refused = wrongCodes.refusedCount
+        return now
+    }
+
+    func count(_ change: @Sendable (inout CodeCounts) -> Void) { counts.withLock { change(&$0) } }
 
     /// Link keys in the directory.
     package var liveKeyCount: Int { directory.count }
@@ -173,6 +184,7 @@ package final class KeyService: Sendable {
         case .exchanged(let record):
             directory.settle(record, since: epoch)
             codeDeadlines.withLock { $0[code] = nil }
+            count { $0.exchanged &+= 1 }
             return .exchanged(RoomTicket(record), newKey: key, isRepeat: false)
         case .alreadySpent, .expired, .unknown:
             return nil
