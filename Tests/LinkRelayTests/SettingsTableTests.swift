@@ -53,7 +53,7 @@ func settingsError(_ body: () throws -> LoadedSettings) -> SettingsError? {
         case .hosts: return "a.example,b.example:81"
         case .origin: return "https://link.example"
         case .headerName: return "x-forwarded-user"
-        case .toggle: return "on"
+        case .toggle: return setting.defaultText == "on" ? "off" : "on"
         case .directory, .file: return "/srv/a place/x"
         case .level: return "debug"
         case .format: return "json"
