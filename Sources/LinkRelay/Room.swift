@@ -32,6 +32,10 @@ final class Room {
     /// Input of these is held back until the room's queues shrink.
     var heldBack: [Session] = []
 
+    /// For the operator: what happened here, and the traffic of members that are gone.
+    var timeline = RoomTimeline()
+    var pastTraffic = Traffic()
+
     init(id: RoomID, user: UserID, commandsInFlight: Int) {
         self.id = id
         self.user = user
@@ -45,7 +49,9 @@ final class Room {
 
 /// An extension that vanished without saying goodbye, within its grace period.
 struct Ghost {
+    /// 0 and nil: a session of the process before this one.
     var serial: UInt64
+    var dialect: Dialect?
     var installID: String?
     var expiresMs: UInt64
     /// What it was sent and did not prove to have received.

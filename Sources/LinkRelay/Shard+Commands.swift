@@ -104,6 +104,7 @@ extension Shard {
         guard room.held.count < limits.heldCommandCount, room.heldBytes + inbound.payload.count <= limits.heldCommandBytes,
             let message = loop.frame(.command, .socketio, payload: inbound.payload)
         else {
+            counters.heldRefusedCount &+= 1
             return endUndelivered(
                 session, inbound, row, room, .refused, "The instance is reconnecting and too much is waiting for it already.")
         }

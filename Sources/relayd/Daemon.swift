@@ -18,6 +18,7 @@ struct Daemon {
     private let log: Log
     private let notifier: ServiceNotifier
     private let data: StorageDirectory
+    private let certificate: Certificate?
     private let relay: Relay
 
     static func run(_ source: SettingsPlaces, _ loaded: LoadedSettings, showsWelcome: Bool) async throws -> ExitCode {
@@ -31,12 +32,14 @@ struct Daemon {
             throw Failure(.unavailable, "another relay runs on \(data.path); stop it, or give another --data-dir.")
         }
         let (owner, isFirstStart) = try await data.accounts.ensureOwner()
-        let relay = try relay(settings, log, data)
+        let certificate = try Certificate.open(settings, dataPath: data.path)
+        let relay = try relay(settings, log, data, certificate)
         let daemon = Daemon(
             source: source, settings: settings, sink: sink, log: log,
-            notifier: ServiceNotifier(environment: source.environment), data: data, relay: relay)
+            notifier: ServiceNotifier(environment: source.environment), data: data, certificate: certificate, relay: relay)
         let (occurrences, continuation) = AsyncStream.makeStream(of: Occurrence.self)
         SignalWaiter.receive { continuation.yield(.signal($0)) }
+        relay.onEndRequest { continuation.yield(.signal(.terminate)) }
         try await daemon.start()
         if isFirstStart || showsWelcome || Terminal.isInteractive { try await daemon.welcome(owner) }
         return await daemon.follow(occurrences) { continuation.yield(.stopped) }
@@ -52,7 +55,9 @@ struct Daemon {
         }
     }
 
-    private static func relay(_ settings: Settings, _ log: Log, _ data: StorageDirectory) throws(Failure) -> Relay {
+    private static func relay(
+        _ settings: Settings, _ log: Log, _ data: StorageDirectory, _ certificate: Certificate?
+    ) throws(Failure) -> Relay {
         let limiter = WrongCodeLimiter(
             burst: settings.wrongCodeBurst, interval: settings.wrongCodeInterval, totalPerMinute: settings.wrongCodesPerMinute)
         let keys = KeyService(
@@ -60,7 +65,7 @@ struct Daemon {
             wallClock: LogClock.system.wall, monotonic: LogClock.system.monotonic)
         do {
             return try Relay(
-                settings: settings, log: log, store: data.store, keys: keys, accounts: data.accounts,
+                settings: settings, log: log, store: data.store, keys: keys, accounts: data.accounts, tls: certificate?.tls,
                 wallClock: LogClock.system.wall, monotonic: LogClock.system.monotonic)
         } catch {
             throw Failure(.system, "\(error).")
@@ -92,7 +97,9 @@ struct Daemon {
             case .noResources: throw Failure(.system, "\(error).")
             }
         }
+        if let address = relay.adminAddress { Terminal.say("admin at \(address)") }
         for address in relay.boundAddresses { Terminal.say("listening on \(address)") }
+        if let line = certificate?.fingerprintLine { Terminal.say(line) }
         if let address = relay.boundAddresses.first(where: { $0.hasPrefix("http") }) { data.publish(address: address) }
         log.write(.notice, "started", ["version": .string(Version.text), "addresses": .count(relay.boundAddresses.count)])
         notifier.ready(status: "Relaying")
@@ -164,6 +171,7 @@ struct Daemon {
         settings = change.settings
         log.level = settings.logLevel
         await relay.reload(settings)
+        certificate?.reload(log)
         log.write(
             .notice, "reloaded",
             [

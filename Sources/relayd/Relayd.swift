@@ -32,6 +32,9 @@ enum Relayd {
         switch command {
         case .serve(let showsWelcome):
             return try await Daemon.run(source, loaded, showsWelcome: showsWelcome)
+        case .ask(let order, let asJSON):
+            let client = try AdminClient(loaded.settings, environment: source.environment)
+            try await OperatorDesk(client: client, printsJSON: asJSON).run(order)
         case .checkConfig:
             Terminal.say(report(loaded))
         case .backUp(let target, let includesKey):

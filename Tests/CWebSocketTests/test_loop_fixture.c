@@ -2,7 +2,7 @@
  *
  * Paths: /hello; /echo (body back), /small (16 bytes of body at most), /skip (more is skipped; answers "<size> <prefix>"); /later
  * (answered by a post), /wait (answered by fixture_answer_waiting), /stream; /bye (Connection: close); /abort; /move (to the other
- * loop, answered there); /ws.
+ * loop, answered there); /peer (whose connection it is); /ws.
  * Texts on /ws are echoed, but for: "!close" "!abort" "!move" "!pause" "!beat", "!fill" and "!share" (send until the queue is full, new messages or one)
  * and "!kill" (abort, then send to show that it is refused); "!join", and "!all" (one message to all who joined).
  * /text answers FIXTURE_TEXT compressed if it may. SPDX-License-Identifier: Apache-2.0 */
@@ -121,6 +121,17 @@ static void answer_text(cws_conn *c)
     (void)cws_respond(c, status, text("Content-Type: text/plain\r\n"), (cws_slice){.p = out, .n = n}, CWS_RESPOND_GZIP);
 }
 
+static void answer_peer(cws_conn *c)
+{
+    char address[INET6_ADDRSTRLEN] = "-", out[80];
+    cws_address a;
+    cws_conn_peer(c, &a);
+    if (a.family != 0)
+        (void)inet_ntop(a.family == 4 ? AF_INET : AF_INET6, a.bytes, address, sizeof address);
+    const int n = snprintf(out, sizeof out, "%s %u %s", address, a.port, cws_conn_is_tls(c) ? "tls" : "plain");
+    (void)cws_respond(c, 200, text(""), (cws_slice){.p = (const uint8_t *)out, .n = (size_t)n}, CWS_RESPOND_KEEP);
+}
+
 static void upgrade(fixture *f, cws_conn *c)
 {
     const cws_upgrade_options o = {
@@ -165,6 +176,8 @@ static void on_request(void *ctx, cws_conn *c)
         cws_conn_move(c, other_loop(s));
     else if (is(path, "/move"))
         (void)cws_respond(c, 200, text(""), cws_request_body(c), CWS_RESPOND_KEEP);
+    else if (is(path, "/peer"))
+        answer_peer(c);
     else if (is(path, "/ws"))
         upgrade(s->of, c);
     else
@@ -306,6 +319,11 @@ static void on_closed(void *ctx, cws_conn *c, void *user, cws_reason reason, uin
 static void on_alarm(void *ctx) { fixture_note(((fixture_side *)ctx)->of, &((fixture_side *)ctx)->of->alarm_count); }
 static void on_turn_end(void *ctx) { (void)ctx; }
 
+static bool trusts_proxy(void *ctx, const cws_address *peer)
+{
+    return peer->family == 4 && peer->bytes[0] == 127 && !((fixture_side *)ctx)->of->distrusts_proxies;
+}
+
 /* ---- starting, stopping, calling */
 
 static const cws_handlers handlers = {
@@ -319,6 +337,7 @@ static const cws_handlers handlers = {
     .on_closed = on_closed,
     .on_alarm = on_alarm,
     .on_turn_end = on_turn_end,
+    .trusts_proxy = trusts_proxy,
 };
 
 void fixture_init(fixture *f)
@@ -352,7 +371,7 @@ bool fixture_start(fixture *f)
         if (s->loop == NULL)
             return false;
     }
-    const cws_listener_options o = {.tag = 7};
+    const cws_listener_options o = {.tag = 7, .tls = f->tls, .expects_proxy_header = f->expects_proxy};
     if (cws_loop_listen_take(f->sides[0].loop, fd, &o) != CWS_OK)
         return false;
     for (int i = 0; i < f->loop_count; i++)

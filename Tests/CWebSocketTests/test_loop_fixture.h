@@ -39,6 +39,8 @@ struct fixture {
     uint32_t queue_count;
     bool skips_oversize, allows_deflate;
     uint32_t beat_interval_ms, beat_timeout_ms;
+    cws_tls *tls; /* NULL: plain; the fixture uses it, the test releases it */
+    bool expects_proxy, distrusts_proxies;
     /* set by fixture_start */
     fixture_side sides[FIXTURE_LOOPS_MAX];
     uint16_t port;

@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import signal
+import ssl
 import subprocess
 import threading
 
@@ -16,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("RELAYD_BIN", str(ROOT / ".build" / "debug" / "relayd"))
 # RELAYD_ variables are settings to relayd, and this machine's are none of the suite's.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("RELAYD_")}
-LISTENING = re.compile(r"listening on (http://([^\s/:]+):(\d+))")
+LISTENING = re.compile(r"listening on (https?://([^\s/:]+):(\d+))")
 START_SECONDS = 30
 STOP_SECONDS = 30
 
@@ -125,11 +126,6 @@ class Relay:
         with self._log_grown:
             return "".join(self._log)
 
-    def wait_log(self, text, seconds=20):
-        """Waits until the output contains `text`."""
-        with self._log_grown:
-            assert self._log_grown.wait_for(lambda: text in "".join(self._log), seconds), f"no {text!r} in:\n{self.log}"
-
     def break_store(self):
         """Makes every call of the store fail until `mend_store`; only once the first start has made its sign-in link."""
         self.wait_log("CIVITAI_LINK_URL=")
@@ -140,7 +136,27 @@ class Relay:
 
     @property
     def ws_url(self):
-        return self.url.replace("http://", "ws://")
+        return self.url.replace("http", "ws", 1)
+
+    @property
+    def certificate(self):
+        """The file of what this relay's certificate is signed with, here itself; None without TLS."""
+        if not self.url.startswith("https:"):
+            return None
+        return self.settings.get("tls_cert") or str(self.data / "tls-self-signed.pem")
+
+    @property
+    def trust(self):
+        """What a client needs to believe in that certificate; None without TLS."""
+        return ssl.create_default_context(cafile=self.certificate) if self.certificate else None
+
+    def wait_log(self, text, seconds=START_SECONDS):
+        """The first line that has `text` in it, waiting for it."""
+        with self._log_grown:
+            def found():
+                return next((line for line in self._log if text in line), None)
+            assert self._log_grown.wait_for(found, seconds), f"no {text!r} in the log:\n{''.join(self._log)}"
+            return found()
 
     # Subcommands
 
@@ -174,7 +190,10 @@ class Relay:
 
     def api(self, method, path, body=None, token=True, headers=None, timeout=20):
         """One request on a connection of its own. `body`: None for none, bytes as they are, anything else as JSON."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        if self.trust:
+            connection = http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=self.trust)
+        else:
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         return self.exchange(connection, method, path, *self.request(body, token, headers))
 
     def request(self, body, token, headers):

@@ -156,6 +156,21 @@ final class SwitchedStore: LinkStore {
         try await inner.removeWebSessions(of: user)
     }
 
+    func blocks() async throws(StoreError) -> [BlockRecord] {
+        try check()
+        return try await inner.blocks()
+    }
+
+    func addBlock(_ subject: BlockSubject, note: String, now: WallTime) async throws(StoreError) -> BlockRecord? {
+        try check()
+        return try await inner.addBlock(subject, note: note, now: now)
+    }
+
+    func removeBlock(_ id: Int64) async throws(StoreError) -> Bool {
+        try check()
+        return try await inner.removeBlock(id)
+    }
+
     func instances(of user: UserID) async throws(StoreError) -> [InstanceRecord] {
         try check()
         return try await inner.instances(of: user)

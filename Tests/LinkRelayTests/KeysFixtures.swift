@@ -55,6 +55,21 @@ final class FailingLinkStore: LinkStore {
     }
     func removeWebSession(_ hash: SecretHash) async throws(StoreError) { try check(); try await store.removeWebSession(hash) }
     func removeWebSessions(of user: UserID) async throws(StoreError) { try check(); try await store.removeWebSessions(of: user) }
+    func blocks() async throws(StoreError) -> [BlockRecord] {
+        try check()
+        return try await store.blocks()
+    }
+
+    func addBlock(_ subject: BlockSubject, note: String, now: WallTime) async throws(StoreError) -> BlockRecord? {
+        try check()
+        return try await store.addBlock(subject, note: note, now: now)
+    }
+
+    func removeBlock(_ id: Int64) async throws(StoreError) -> Bool {
+        try check()
+        return try await store.removeBlock(id)
+    }
+
     func instances(of user: UserID) async throws(StoreError) -> [InstanceRecord] {
         try check(); return try await store.instances(of: user)
     }

@@ -14,6 +14,7 @@ package enum SettingKind: Sendable {
     /// `zero`: what 0 means, where it means something of its own.
     case count(any Property<Int>, ClosedRange<Int>, zero: String?)
     case addresses(any Property<[ListenAddress]>)
+    case admin(any Property<AdminListen>)
     case networks(any Property<[NetworkPrefix]>)
     case origins(any Property<[String]>)
     case hosts(any Property<[String]>)
@@ -111,6 +112,9 @@ extension Setting {
         case .headerName(let property):
             guard Self.isToken(text) else { throw refusal(text, "is no header name") }
             settings[keyPath: property] = text.lowercased()
+        case .admin(let property):
+            guard let place = AdminListen(parsing: text) else { throw refusal(text, "is no place for the operator's surface") }
+            settings[keyPath: property] = place
         case .directory(let property, _):
             guard Self.isPath(text) else { throw refusal(text, "is no directory name") }
             settings[keyPath: property] = text
@@ -194,6 +198,7 @@ extension Setting {
         case .count(_, let range, let zero):
             "a number from \(range.lowerBound) to \(range.upperBound)" + (zero.map { " (0: \($0))" } ?? "")
         case .addresses: "ADDRESS:PORT with a numeric address, such as 127.0.0.1:8787, [::1]:8787 or *:8787, or unix:/PATH"
+        case .admin: "data-dir, off, a loopback address with a port such as 127.0.0.1:8788, or unix:/PATH"
         case .networks: "networks such as 10.0.0.0/8 or fd00::/8, single addresses, or unix"
         case .origins: "origins such as https://example.org, separated by commas"
         case .hosts: "host names, with a port or without, separated by commas"
@@ -219,6 +224,7 @@ extension Setting {
         case .bytes(let property, _): ByteText.describe(settings[keyPath: property])
         case .count(let property, _, _): String(settings[keyPath: property])
         case .addresses(let property): settings[keyPath: property].map(\.description).joined(separator: ",")
+        case .admin(let property): settings[keyPath: property].description
         case .networks(let property): settings[keyPath: property].map(\.description).joined(separator: ",")
         case .origins(let property), .hosts(let property): settings[keyPath: property].joined(separator: ",")
         case .origin(let property), .headerName(let property), .file(let property): settings[keyPath: property] ?? ""

@@ -25,6 +25,12 @@ package enum CommandTable {
         CommandSummary("user add NAME", "Adds a user and prints an address that signs the user in once."),
         CommandSummary("user list", "Lists the users, one a line: name, role."),
         CommandSummary("user remove NAME", "Removes a user with all links and tokens; open links end when the relay notices."),
+        CommandSummary("status [--json]", "Prints what the running relay does, in a few lines. Asks it over admin-listen, as the next commands do."),
+        CommandSummary("rooms [--json]", "Prints the rooms that somebody is in."),
+        CommandSummary("room ID [--json]", "Prints one room's members, commands and timeline: who came and went, and why."),
+        CommandSummary("kick ID [--json]", "Sends `kicked` to everybody in a room: extensions forget their key. The link stays."),
+        CommandSummary("drain [--json]", "Tells the relay to do what SIGTERM tells it."),
+        CommandSummary("top [--json]", "Shows the relay and its busiest rooms, anew every two seconds, until q is pressed."),
         CommandSummary(
             "backup FILE [--with-key]",
             "Copies the database to the new file FILE, also while the relay runs. The copy is of no use without the master key: keep that one apart, or with --with-key have it copied to FILE.key."),

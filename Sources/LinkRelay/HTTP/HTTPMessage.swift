@@ -40,6 +40,17 @@ package struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
+extension PeerAddress {
+    /// The whole address, for the operator who asked for it.
+    var fullText: String {
+        switch family {
+        case .unix: "unix"
+        case .v4: IPAddress(bytes: bytes).description + ":\(port)"
+        case .v6: "[\(IPAddress(bytes: bytes))]:\(port)"
+        }
+    }
+}
+
 package struct HTTPRequest: Sendable {
     package var method: String
     /// Without query; already refused if it needed normalising.
@@ -89,7 +100,7 @@ package protocol RoomControl: Sendable {
     var isAccepting: Bool { get }
 }
 
-package enum KickReason: String, Sendable, CaseIterable { case deleted, expired, userRemoved = "user_removed", revoked }
+package enum KickReason: String, Sendable, CaseIterable { case deleted, expired, userRemoved = "user_removed", revoked, byOperator = "by_operator" }
 
 package struct RoomSnapshot: Sendable, Hashable {
     package var presence: Presence

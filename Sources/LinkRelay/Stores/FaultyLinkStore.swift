@@ -110,6 +110,21 @@ package final class FaultyLinkStore: LinkStore {
         try await inner.removeWebSessions(of: user)
     }
 
+    package func blocks() async throws(StoreError) -> [BlockRecord] {
+        try check()
+        return try await inner.blocks()
+    }
+
+    package func addBlock(_ subject: BlockSubject, note: String, now: WallTime) async throws(StoreError) -> BlockRecord? {
+        try check()
+        return try await inner.addBlock(subject, note: note, now: now)
+    }
+
+    package func removeBlock(_ id: Int64) async throws(StoreError) -> Bool {
+        try check()
+        return try await inner.removeBlock(id)
+    }
+
     package func instances(of user: UserID) async throws(StoreError) -> [InstanceRecord] {
         try check()
         return try await inner.instances(of: user)

@@ -128,6 +128,23 @@ package enum RekeyResult: Sendable, Hashable {
     case codeTaken
 }
 
+/// Whom the operator keeps out.
+package enum BlockSubject: Hashable, Sendable {
+    case network(NetworkPrefix)
+    case user(UserID)
+}
+
+package struct BlockRecord: Hashable, Sendable {
+    package var id: Int64
+    package var subject: BlockSubject
+    /// Why, in the operator's words.
+    package var note: String
+    package var createdAt: WallTime
+    package init(id: Int64, subject: BlockSubject, note: String, createdAt: WallTime) {
+        self.id = id; self.subject = subject; self.note = note; self.createdAt = createdAt
+    }
+}
+
 /// A failure of the store itself, never a statement about a key: whoever gets one retries or asks the peer to come back.
 package struct StoreError: Error, Sendable, CustomStringConvertible {
     package enum Kind: String, Sendable, CaseIterable { case full, readOnly, corrupt, busy, io, closed }
@@ -167,6 +184,12 @@ package protocol LinkStore: Sendable {
     func webSessionOwner(_ hash: SecretHash, now: WallTime) async throws(StoreError) -> UserRecord?
     func removeWebSession(_ hash: SecretHash) async throws(StoreError)
     func removeWebSessions(of user: UserID) async throws(StoreError)
+
+    // Whom the operator keeps out.
+    func blocks() async throws(StoreError) -> [BlockRecord]
+    /// Nil when that subject is blocked already.
+    func addBlock(_ subject: BlockSubject, note: String, now: WallTime) async throws(StoreError) -> BlockRecord?
+    func removeBlock(_ id: Int64) async throws(StoreError) -> Bool
 
     // Instances.
     func instances(of user: UserID) async throws(StoreError) -> [InstanceRecord]

@@ -10,7 +10,7 @@ package final class MemoryLinkStore: LinkStore {
 
     package init() {}
 
-    private func run<Answer: Sendable>(
+    func run<Answer: Sendable>(
         _ body: (inout MemoryTables) throws(StoreError) -> Answer
     ) throws(StoreError) -> Answer {
         try tables.withLock { (tables) throws(StoreError) in

@@ -39,6 +39,7 @@ struct MemoryTables: Sendable {
     var instances: [InstanceID: Instance] = [:]
     var spent: [SecretHash: SpentCode] = [:]
     var tombstones: [SecretHash: Tombstone] = [:]
+    var blocks: [Int64: BlockRecord] = [:]
     var shelvedRooms: [InstanceID: (sealed: [UInt8], at: WallTime)] = [:]
     /// The instance that a code or link key opens.
     private var openedBy: [SecretHash: InstanceID] = [:]
@@ -108,6 +109,7 @@ struct MemoryTables: Sendable {
         tokens = tokens.filter { $0.value.user != id }
         tickets = tickets.filter { $0.value.user != id }
         webSessions = webSessions.filter { $0.value.user != id }
+        blocks = blocks.filter { $0.value.subject != .user(id) }
         return records
     }
 

@@ -91,6 +91,16 @@ enum SQLiteSchema {
             at INTEGER NOT NULL
         ) STRICT;
         """,
+        """
+        -- One of network and user is set.
+        CREATE TABLE block (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            network TEXT UNIQUE,
+            user INTEGER UNIQUE REFERENCES user ON DELETE CASCADE,
+            note TEXT NOT NULL,
+            created_at INTEGER NOT NULL
+        ) STRICT;
+        """,
     ]
 
     /// Brings the database up to date, one transaction a migration.
