@@ -106,5 +106,6 @@ private final class ListeningEnd {
         #expect(adopted.map(\.descriptor) == [listening])
         #expect(refused.map(\.descriptor) == [idle, file, 9999])
         #expect(fcntl(listening, F_GETFD) == FD_CLOEXEC)
+        #expect(fcntl(listening, F_GETFL) & O_NONBLOCK != 0)
     }
 }
