@@ -69,7 +69,12 @@ package final class Relay: Sendable {
     package func reload(_ settings: Settings) async {
         shared.replace(settings: settings, api: makeAPI(settings))
         let limits = ShardLimits(settings, loopCount: shared.loopCount)
-        for shard in shards { await shard.run { $0.limits = limits } }
+        for shard in shards {
+            await shard.run { [loopCount = shared.loopCount] in
+                $0.limits = limits
+                $0.loop.takeLimits(from: settings, loopCount: loopCount)
+            }
+        }
     }
 
     package var boundAddresses: [String] { state.withLock { $0.boundAddresses } }

@@ -43,6 +43,7 @@ extension Shard {
             endRow(row, in: room, .unsupported, "The extension does not know this kind of command.", to: [session])
         } else {
             relayCommand(inbound.payload, room)
+            if row >= 0 { room.ledger.setSequence(row: row, room.commandSequence) }
         }
         acknowledge(session, inbound.ack, Self.successPayload)
         checkRoomMemory(room, sender: session)
@@ -113,7 +114,10 @@ extension Shard {
                 command: FramedPayload(message: message, dialect: .socketio, event: .command), sequence: room.commandSequence,
                 row: row))
         room.heldBytes += message.count
-        if row >= 0 { room.ledger.setHeld(row: row, true) }
+        if row >= 0 {
+            room.ledger.setHeld(row: row, true)
+            room.ledger.setSequence(row: row, room.commandSequence)
+        }
     }
 
     func deliverHeld(in room: Room) {
@@ -240,12 +244,5 @@ extension Shard {
     func barrierAnswered(_ sd: Session) {
         sd.unconfirmed?.confirmBarrier()
         sendBarrier(sd, force: false)
-    }
-
-    /// The number of the newest ping this extension has answered (native: of its barriers).
-    func lastAnsweredPing(_ sd: Session) -> UInt64 {
-        if let engine = sd.engine { return engine.transport == .websocket ? engine.pongsHeard : .max }
-        guard let log = sd.unconfirmed else { return .max }
-        return log.isBarrierOut ? log.barrierNumber &- 1 : log.barrierNumber
     }
 }

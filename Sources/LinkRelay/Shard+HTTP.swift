@@ -9,9 +9,9 @@ extension Shard {
     func bodyCeiling(_ connection: Connection) -> (bytes: UInt64, skips: Bool) {
         guard isEnginePath(connection) else { return (64 * 1024, false) }
         let sid = EngineIO.Query(parsing: connection.query ?? "")?.sid.flatMap { EngineSID(parsing: $0) }
-        guard let sid, let place = shared.directory.place(of: sid) else { return (64 * 1024, false) }
+        guard let sid, let role = shared.directory.place(of: sid)?.role else { return (64 * 1024, false) }
         // Several packets may share one body; each is held to its own ceiling afterwards.
-        let bytes = place.role == .sd ? limits.sdMessageBytes : limits.clientMessageBytes * 2
+        let bytes = role == .sd ? limits.sdMessageBytes : limits.clientMessageBytes * 2
         return (UInt64(bytes + Self.framingAllowance), true)
     }
 
@@ -34,6 +34,10 @@ extension Shard {
         guard let api = shared.api, shared.shards.indices.contains(index) else {
             return respondJSON(connection, status: 503, error: "The relay is starting.", code: "starting", headers: [("Retry-After", "1")])
         }
+        if connection.origin == "null" {
+            counters.refuse(.originRefused)
+            return refuse(connection, status: 403, .originRefused, "This origin is not allowed; add it to the setting `origins`.")
+        }
         let request = connection.request(remote: connection.peer, isSecure: connection.isTLS)
         let id = connection.id
         let home = shared.shards[index]
@@ -41,7 +45,9 @@ extension Shard {
             let response = await api.respond(to: request)
             await home.run { shard in
                 guard let connection = shard.loop.connection(id: id) else { return }
-                connection.respond(status: response.status, headers: response.headers, body: response.body)
+                connection.respond(
+                    status: response.status, headers: response.headers, body: response.body,
+                    mayCompress: response.mayCompress && shard.limits.compressesHTTP)
             }
         }
     }
@@ -58,7 +64,7 @@ extension Shard {
     }
 
     /// Checks that every way in shares: not draining, a known Host, an allowed Origin. Nil when it has answered with a refusal.
-    func admits(_ connection: Connection, corsHeaders: [(name: String, value: String)]) -> OriginPolicy.Verdict? {
+    func admits(_ connection: Connection) -> OriginPolicy.Verdict? {
         guard !shared.isDraining else {
             counters.refuse(.draining)
             refuse(connection, status: 503, .draining, "The relay is restarting; come back in a moment.")
@@ -72,7 +78,7 @@ extension Shard {
                 code: "unknown_host")
             return nil
         }
-        let verdict = shared.origins.judge(origin: connection.header("origin"), host: host, isSecure: connection.isTLS)
+        let verdict = shared.origins.judge(origin: connection.origin, host: host, isSecure: connection.isTLS)
         if case .refused = verdict {
             counters.refuse(.originRefused)
             refuse(connection, status: 403, .originRefused, "This origin is not allowed; add it to the setting `origins`.")

@@ -8,7 +8,7 @@ extension Shard {
     static let subprotocol = "linkrelay.v1"
 
     func upgradeNative(_ connection: Connection) {
-        guard admits(connection, corsHeaders: []) != nil else { return }
+        guard admits(connection) != nil else { return }
         let address = connection.peer
         guard shared.addresses.enter(address) else {
             counters.refuse(.connectionsPerAddress)
@@ -23,8 +23,7 @@ extension Shard {
             session.presetCredential = JoinCredential(parsing: header[header.index(after: blank)...].utf8)
         }
         let accepted = connection.upgrade(
-            subprotocol: speaksOurs ? Self.subprotocol : nil, messageCeiling: limits.greetingMessageBytes,
-            queueCeiling: limits.queueCeiling, queueCount: limits.memberQueueCount)
+            subprotocol: speaksOurs ? Self.subprotocol : nil, messageCeiling: limits.greetingMessageBytes, limits: limits)
         guard accepted else { return shared.addresses.leave(address) }
         connection.setSession(session)
         session.connection = connection

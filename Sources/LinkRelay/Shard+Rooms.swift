@@ -124,15 +124,22 @@ extension Shard {
 
     // MARK: Newest wins
 
-    /// An older connection of the same named install gives way at once. Returns what it had not proved to have received.
+    /// Older connections that are surely this install's give way at once: of the same named install, or, where neither is named, a polling
+    /// one that does not poll. Returns what they had not proved to have received.
     private func displaceOlder(_ session: Session, in room: Room) -> [DeliveryLog.Entry] {
-        guard let install = session.identity?.installID else { return [] }
+        let install = session.identity?.installID
         var inherited: [DeliveryLog.Entry] = []
-        for older in room.sds where older !== session && older.identity?.installID == install {
+        for older in room.sds where older !== session && older.identity?.installID == install && (install != nil || hasStoppedPolling(older)) {
             inherited += older.unconfirmed?.takeAll() ?? []
             displace(older)
         }
         return inherited
+    }
+
+    /// A living polling client has a poll waiting here but for moments; one cut off after an answer never polls again.
+    private func hasStoppedPolling(_ session: Session) -> Bool {
+        guard let engine = session.engine, engine.transport == .polling else { return false }
+        return engine.pendingPoll == nil
     }
 
     /// An extension that does not name its install may be the same one as an older, silent connection of this key: ask the older one
@@ -141,12 +148,15 @@ extension Shard {
         guard session.identity?.installID == nil else { return }
         for older in room.sds where older !== session && older.identity?.installID == nil {
             let ping = sendBarrier(older, force: true)
-            schedule(inMs: limits.suspectMs, .suspect(room, older.serial, ping: ping))
+            if let engine = older.engine, engine.transport == .polling, let packet = frames?.enginePing, transmit(older, packet) {
+                engine.pingsSent &+= 1
+            }
+            schedule(inMs: limits.suspectMs, .suspect(room, older.serial, ping: ping, since: nowMs))
         }
     }
 
-    func suspectExpired(_ room: Room, _ older: Session, ping: UInt64) {
-        guard older.room === room, !older.isGone, room.sds.count > 1, lastAnsweredPing(older) < ping else { return }
+    func suspectExpired(_ room: Room, _ older: Session, ping: UInt64, since: UInt64) {
+        guard older.room === room, !older.isGone, room.sds.count > 1, !hasShownLife(older, ping: ping, since: since) else { return }
         // Silent while the newer one speaks: its commands go to the newest, those from before it came only.
         guard let newest = room.sds.max(by: { $0.joinOrder < $1.joinOrder }), newest !== older else { return }
         let log = older.unconfirmed?.takeAll() ?? []
@@ -158,6 +168,14 @@ extension Shard {
             }
         }
         displace(older)
+    }
+
+    private func hasShownLife(_ session: Session, ping: UInt64, since: UInt64) -> Bool {
+        guard let engine = session.engine else {
+            guard let log = session.unconfirmed else { return true }
+            return (log.isBarrierOut ? log.barrierNumber &- 1 : log.barrierNumber) >= ping
+        }
+        return engine.transport == .polling ? engine.lastHeardMs > since : engine.pongsHeard >= ping
     }
 
     private func displace(_ older: Session) {

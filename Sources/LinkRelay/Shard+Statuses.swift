@@ -18,6 +18,8 @@ extension Shard {
         }
         counters.statusCount &+= 1
         let row = room.ledger.find(id: inbound.id) ?? -1
+        // An answer proves that its command arrived, and with it everything before.
+        if row >= 0 { session.unconfirmed?.confirm(through: room.ledger.rows[row].sequence) }
         let isProgress = inbound.status.map { !$0.isTerminal } ?? false
         var native: Message?
         var socketio: Message?

@@ -90,7 +90,8 @@ final class Shard {
         case .grace(let room): graceExpired(room)
         case .commands(let room): commandsExpired(room)
         case .unheard(let room): unheardExpired(room)
-        case .suspect(let room, let older, let ping): if let older = sessions[older] { suspectExpired(room, older, ping: ping) }
+        case .suspect(let room, let older, let ping, let since):
+            if let older = sessions[older] { suspectExpired(room, older, ping: ping, since: since) }
         case .drain: drainStep()
         }
     }
@@ -169,7 +170,7 @@ enum ShardTimer {
     case grace(Room)
     case commands(Room)
     case unheard(Room)
-    case suspect(Room, UInt64, ping: UInt64)
+    case suspect(Room, UInt64, ping: UInt64, since: UInt64)
     case drain
 }
 

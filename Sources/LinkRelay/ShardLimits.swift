@@ -29,6 +29,10 @@ struct ShardLimits: Sendable {
     /// Refused messages on one connection before it is closed.
     let refusalsPerSession: UInt32 = 200
     let drainMs: UInt64
+    /// WebSocket messages, for peers that offer it.
+    let compresses: Bool
+    /// HTTP answers that may be.
+    let compressesHTTP: Bool
 
     init(_ s: Settings, loopCount: Int) {
         graceMs = UInt64(clamping: s.presenceGrace.wholeMilliseconds)
@@ -51,5 +55,7 @@ struct ShardLimits: Sendable {
         loopMemoryBytes = s.processMemoryBytes / max(1, loopCount)
         jsonDepth = s.jsonDepth
         drainMs = UInt64(clamping: s.drainWindow.wholeMilliseconds)
+        compresses = s.compression
+        compressesHTTP = s.httpGzip
     }
 }

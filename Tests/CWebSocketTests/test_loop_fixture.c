@@ -4,7 +4,8 @@
  * (answered by a post), /wait (answered by fixture_answer_waiting), /stream; /bye (Connection: close); /abort; /move (to the other
  * loop, answered there); /ws.
  * Texts on /ws are echoed, but for: "!close" "!abort" "!move" "!pause" "!beat", "!fill" and "!share" (send until the queue is full, new messages or one)
- * and "!kill" (abort, then send to show that it is refused). SPDX-License-Identifier: Apache-2.0 */
+ * and "!kill" (abort, then send to show that it is refused); "!join", and "!all" (one message to all who joined).
+ * /text answers FIXTURE_TEXT compressed if it may. SPDX-License-Identifier: Apache-2.0 */
 #include "test_loop_fixture.h"
 
 #include <arpa/inet.h>
@@ -102,6 +103,24 @@ static void answer_skip(cws_conn *c)
     (void)cws_respond(c, 200, text(""), (cws_slice){.p = (const uint8_t *)out, .n = (size_t)n}, CWS_RESPOND_KEEP);
 }
 
+size_t fixture_text(uint8_t *out)
+{
+    size_t n = 0;
+    for (int i = 0; i < 60; i++)
+        n += (size_t)sprintf((char *)out + n, "{\"name\":\"model-%d\",\"hash\":\"%08X\",\"type\":\"Checkpoint\"}", i, (unsigned)i * 2654435761u);
+    return n;
+}
+
+static void answer_text(cws_conn *c)
+{
+    uint8_t out[FIXTURE_TEXT_MAX];
+    const size_t n = is(cws_request_query(c), "short") ? 1023 : fixture_text(out);
+    if (n == 1023)
+        memset(out, 'a', n);
+    const uint16_t status = is(cws_request_query(c), "304") ? 304 : 200;
+    (void)cws_respond(c, status, text("Content-Type: text/plain\r\n"), (cws_slice){.p = out, .n = n}, CWS_RESPOND_GZIP);
+}
+
 static void upgrade(fixture *f, cws_conn *c)
 {
     const cws_upgrade_options o = {
@@ -111,6 +130,7 @@ static void upgrade(fixture *f, cws_conn *c)
         .skip_oversize = f->skips_oversize,
         .queue_ceiling_bytes = f->queue_ceiling,
         .queue_ceiling_count = f->queue_count,
+        .allow_deflate = f->allows_deflate,
     };
     if (cws_upgrade(c, &o) == CWS_OK && f->beat_interval_ms > 0)
         cws_set_heartbeat(c, f->beat_interval_ms, f->beat_timeout_ms, NULL);
@@ -123,6 +143,8 @@ static void on_request(void *ctx, cws_conn *c)
     fixture_note(s->of, &s->of->request_count);
     if (is(path, "/hello"))
         (void)cws_respond(c, 200, text("X-A: b\r\n"), text("hello"), CWS_RESPOND_KEEP);
+    else if (is(path, "/text"))
+        answer_text(c);
     else if (is(path, "/echo") || is(path, "/small"))
         (void)cws_respond(c, 200, text(""), cws_request_body(c), CWS_RESPOND_KEEP);
     else if (is(path, "/skip"))
@@ -184,9 +206,31 @@ static void fill_shared(fixture_side *s, cws_conn *c)
     fixture_note(s->of, &s->of->full_count);
 }
 
+static void send_to_all(fixture_side *s)
+{
+    uint8_t out[FIXTURE_TEXT_MAX];
+    const size_t n = fixture_text(out);
+    cws_message *m = cws_message_new(s->loop, CWS_TEXT, n);
+    if (m == NULL)
+        return;
+    memcpy(cws_message_bytes(m), out, n);
+    for (unsigned i = 0; i < s->member_count; i++) {
+        cws_conn *c = cws_loop_find(s->loop, s->members[i]);
+        if (c != NULL)
+            (void)cws_send(c, m);
+    }
+    cws_message_release(m);
+}
+
 static bool obey(fixture_side *s, cws_conn *c, cws_slice order)
 {
-    if (is(order, "!close"))
+    if (is(order, "!join")) {
+        if (s->member_count < 4)
+            s->members[s->member_count++] = cws_conn_id(c);
+        (void)send_copy(s, c, CWS_TEXT, order.p, order.n);
+    } else if (is(order, "!all"))
+        send_to_all(s);
+    else if (is(order, "!close"))
         cws_close(c, 4001, text("as told"));
     else if (is(order, "!abort"))
         cws_abort(c, CWS_R_NONE);
@@ -475,13 +519,18 @@ bool client_response_read(int fd, client_response *r, bool is_head_request)
     return r->body_n < sizeof r->body && client_read(fd, r->body, r->body_n);
 }
 
+bool client_upgrade_with(int fd, const char *lines, char *head)
+{
+    return client_send_text(fd, "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+                                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n") &&
+           client_send_text(fd, lines) && client_send_text(fd, "\r\n") && read_until(fd, head, 1024, "\r\n\r\n") && strncmp(head, "HTTP/1.1 101 ", 13) == 0 &&
+           strstr(head, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") != NULL && strstr(head, "X-Test: yes") != NULL;
+}
+
 bool client_upgrade(int fd)
 {
     char head[1024];
-    return client_send_text(fd, "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
-                                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n") &&
-           read_until(fd, head, sizeof head, "\r\n\r\n") && strncmp(head, "HTTP/1.1 101 ", 13) == 0 &&
-           strstr(head, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") != NULL && strstr(head, "X-Test: yes") != NULL;
+    return client_upgrade_with(fd, "", head);
 }
 
 int client_websocket(const fixture *f)

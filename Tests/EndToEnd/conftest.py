@@ -66,6 +66,7 @@ def extension(tmp_path, closing):
         "a1111-polling": (child.A1111, "a1111_extension.py", ["polling"]),
         "comfy": (child.NEWEST, "comfy_extension.py", []),
         "native": (child.NEWEST, "native_extension.py", []),
+        "native-lister": (child.NEWEST, "native_extension.py", ["resources:list", "activities:list"]),
     }
 
     def start(kind, server, key=None, connect=True):

@@ -54,8 +54,8 @@ class Relay:
         self.data = self.directory / "data"
         self.settings = settings
         self.host, self.port, self.url = "127.0.0.1", 0, None
-        self._token = None
-        self._log, self._log_lock = [], threading.Lock()
+        self._tokens = {}
+        self._log, self._log_grown = [], threading.Condition(threading.RLock())
         self.process = None
 
     # Life
@@ -79,8 +79,9 @@ class Relay:
     def _read(self, stream, started):
         for line in stream:
             text = line.decode("utf-8", "replace")
-            with self._log_lock:
+            with self._log_grown:
                 self._log.append(text)
+                self._log_grown.notify_all()
             found = LISTENING.search(text)
             if found and not started.is_set():
                 self.url, self.port = found.group(1), int(found.group(3))
@@ -114,8 +115,21 @@ class Relay:
 
     @property
     def log(self):
-        with self._log_lock:
+        with self._log_grown:
             return "".join(self._log)
+
+    def wait_log(self, text, seconds=20):
+        """Waits until the output contains `text`."""
+        with self._log_grown:
+            assert self._log_grown.wait_for(lambda: text in "".join(self._log), seconds), f"no {text!r} in:\n{self.log}"
+
+    def break_store(self):
+        """Makes every call of the store fail until `mend_store`; only once the first start has made its sign-in link."""
+        self.wait_log("CIVITAI_LINK_URL=")
+        pathlib.Path(self.settings["fault_store"]).touch()
+
+    def mend_store(self):
+        pathlib.Path(self.settings["fault_store"]).unlink()
 
     @property
     def ws_url(self):
@@ -133,13 +147,15 @@ class Relay:
             raise RuntimeError(f"relayd {' '.join(words)}: exit {done.returncode}: {done.stderr.strip()}")
         return done.stdout
 
-    def token(self):
-        """A bearer token of the owner, made once per relay."""
-        if self._token is None:
-            found = re.search(r"\blr_[0-9A-Za-z]+", self.run("token", "new"))
+    def token(self, user=None):
+        """A bearer token of that user (default: the owner), made once per relay; the user is added."""
+        if user not in self._tokens:
+            if user is not None:
+                self.run("user", "add", user)
+            found = re.search(r"\blr_[0-9A-Za-z]+", self.run("token", "new", *([user] if user else [])))
             assert found, "no token in the output of `relayd token new`"
-            self._token = found.group(0)
-        return self._token
+            self._tokens[user] = found.group(0)
+        return self._tokens[user]
 
     def sign_in_url(self):
         """A single-use link to the relay's own page, signed in as the owner."""
@@ -165,15 +181,16 @@ class Relay:
         finally:
             connection.close()
 
-    def new_link(self, **fields):
+    def new_link(self, token=True, **fields):
         """A new instance: `(id, code)`."""
-        answer = self.api("POST", "/api/link", fields)
+        answer = self.api("POST", "/api/link", fields, token=token)
         assert answer.status == 200, answer
         assert re.fullmatch(r"[0-9a-f]{6}", answer.json["key"]), answer
         return answer.json["id"], answer.json["key"]
 
-    def links(self):
-        answer = self.api("GET", "/api/link")
+    def links(self, token=True):
+        """The instances by id."""
+        answer = self.api("GET", "/api/link", token=token)
         assert answer.status == 200 and isinstance(answer.json, list), answer
         return {one["id"]: one for one in answer.json}
 

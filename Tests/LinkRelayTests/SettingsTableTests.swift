@@ -55,6 +55,7 @@ func settingsError(_ body: () throws -> LoadedSettings) -> SettingsError? {
         case .directory, .file: return "/srv/a place/x"
         case .level: return "debug"
         case .format: return "json"
+        case .toggle: return setting.defaultText == "on" ? "off" : "on"
         }
     }
 

@@ -116,7 +116,10 @@ typedef struct cws_limits {
     uint32_t send_buffer_bytes;        /* SO_SNDBUF; 0 leaves the system's; default 0 */
     uint32_t unsent_low_bytes;         /* TCP_NOTSENT_LOWAT; default 131072 */
     uint32_t skipped_prefix_bytes;     /* how much of an oversize message or body is kept; default 4096 */
+    uint64_t skipped_ceiling_bytes;    /* a message or body larger than this is not read past: 1009 or 413; default 256 MiB */
     uint32_t queue_low_bytes;          /* outbound low mark (or a quarter of the ceiling if that is less); default 1 MiB */
+    uint32_t deflate_min_bytes;        /* smaller messages are sent as they are; default 1024 */
+    uint32_t deflate_max_bytes;        /* larger ones too, and larger HTTP bodies: compressing must not hold up the loop; default 256 KiB */
 } cws_limits;
 
 cws_limits cws_limits_default(void);
@@ -143,7 +146,7 @@ typedef struct cws_handlers {
     /* One complete WebSocket message, unmasked; text has been checked to be UTF-8. */
     void (*on_message)(void *ctx, cws_conn *c, void *CWS_NULLABLE user, cws_opcode op, const uint8_t *bytes, size_t n);
     /* A message over the ceiling was read and discarded (only if cws_set_message_ceiling said skip): `size` is its payload
-     * in bytes, `prefix` its first bytes. */
+     * in bytes, `prefix` its first bytes. Of a compressed message `size` is a lower bound: inflating stops at the ceiling. */
     void (*on_skipped)(void *ctx, cws_conn *c, void *CWS_NULLABLE user, uint64_t size, const uint8_t *prefix, size_t n);
     /* A pong arrived (unsolicited ones too). */
     void (*on_pong)(void *ctx, cws_conn *c, void *CWS_NULLABLE user, const uint8_t *bytes, size_t n);
@@ -190,6 +193,10 @@ typedef struct cws_loop_stats {
     uint64_t turns_count, busy_ns; /* loop turns; time spent outside epoll_wait */
     uint64_t max_turn_ns;        /* the longest turn since the last read */
     uint64_t accept_paused_count; /* times accepting stopped for want of descriptors */
+    uint64_t deflated_count, deflated_plain_bytes, deflated_bytes; /* messages compressed (once, for all receivers), before, after */
+    uint64_t inflated_count, inflated_wire_bytes, inflated_bytes;  /* compressed messages received, before inflating, after */
+    uint64_t inflate_refused_count;                                /* of these, over their ceiling */
+    uint64_t gzip_count, gzip_plain_bytes, gzip_bytes;             /* HTTP bodies compressed, before, after */
     uint64_t reason_count[CWS_R_COUNT];
 } cws_loop_stats;
 /* Copies the figures; resets max_turn_ns. */
@@ -277,6 +284,8 @@ bool cws_request_wants_websocket(const cws_conn *c);
 typedef enum cws_respond_flags {
     CWS_RESPOND_KEEP = 0,  /* keep the connection if the request allows it */
     CWS_RESPOND_CLOSE = 1, /* say Connection: close and do a lingering close after it */
+    CWS_RESPOND_GZIP = 2,  /* compress the body if the request accepts gzip, it has 1 KiB or more and shrinks; says Vary in any case.
+                            * Only for bodies that hold no secret beside text of somebody else's choice (BREACH) */
 } cws_respond_flags;
 
 /* Answers the pending request. `headers`: complete lines, each "Name: value\r\n"; Content-Length, Date and Connection are
@@ -296,6 +305,7 @@ typedef struct cws_upgrade_options {
     bool skip_oversize;             /* oversize: discard and on_skipped; else close 1009 */
     size_t queue_ceiling_bytes;     /* outbound */
     uint32_t queue_ceiling_count;
+    bool allow_deflate;             /* take the first acceptable offer of permessage-deflate, without context takeover on either side */
 } cws_upgrade_options;
 
 /* Answers the pending request with 101 (RFC 6455 4.2). On CWS_BAD_HANDSHAKE it has been answered with 400 or 426 already. */

@@ -91,6 +91,7 @@ void cws_conn_enter(cws_conn *c)
 {
     c->loop->current = c;
     c->loop->move_to = NULL;
+    c->loop->inflate_left = CWS_INFLATE_BYTES;
 }
 
 bool cws_conn_leave(cws_conn *c)
@@ -126,7 +127,7 @@ bool cws_conn_wants_input(const cws_conn *c)
         return false;
     switch ((cws_state)c->state) {
     case CWS_S_HTTP: return !c->is_paused && cws_http_wants_input(c);
-    case CWS_S_WS_OPEN: return !c->is_paused;
+    case CWS_S_WS_OPEN: return !c->is_paused && !c->is_resting;
     case CWS_S_WS_CLOSING:
     case CWS_S_LINGER: return true;
     case CWS_S_DRAIN:
@@ -239,6 +240,7 @@ cws_status cws_send(cws_conn *c, cws_message *m)
     assert(m->loop == c->loop);
     if (c->state != CWS_S_WS_OPEN)
         return CWS_WRONG_STATE;
+    m = cws_message_for(c, m);
     const size_t n = cws_message_wire_n(m);
     const size_t queued = cws_queued_bytes(c);
     if (n > c->queue_ceiling_bytes || queued > c->queue_ceiling_bytes - n ||

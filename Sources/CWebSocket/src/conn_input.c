@@ -191,6 +191,7 @@ void cws_conn_event(cws_conn *c, uint32_t events)
 void cws_conn_input_again(cws_conn *c)
 {
     cws_conn_enter(c);
+    c->is_resting = false;
     if (c->has_unparsed && c->spill && cws_conn_wants_input(c)) {
         cws_spill *s = c->spill;
         const size_t used = feed(c, s->bytes + s->at, s->n - s->at);

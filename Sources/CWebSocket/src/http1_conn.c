@@ -171,7 +171,7 @@ static size_t feed_head(cws_conn *c, const uint8_t *p, size_t n)
 static bool take_body(cws_conn *c, const uint8_t *p, size_t n)
 {
     cws_http *h = c->http;
-    if (n > UINT64_MAX - h->body_size) {
+    if (n > UINT64_MAX - h->body_size || (h->is_skipping && h->body_size > c->loop->limits.skipped_ceiling_bytes)) {
         refuse(c, CWS_R_HTTP_BODY_TOO_LARGE);
         return false;
     }

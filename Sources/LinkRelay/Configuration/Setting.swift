@@ -24,6 +24,8 @@ package enum SettingKind: Sendable {
     case file(any Property<String?>)
     case level(any Property<Log.Level>)
     case format(any Property<LogFormat>)
+    /// "on" or "off".
+    case toggle(any Property<Bool>)
 }
 
 package struct Setting: Sendable {
@@ -121,6 +123,9 @@ extension Setting {
         case .format(let property):
             guard let format = LogFormat(rawValue: text) else { throw refusal(text, "is no format") }
             settings[keyPath: property] = format
+        case .toggle(let property):
+            guard text == "on" || text == "off" else { throw refusal(text, "is neither on nor off") }
+            settings[keyPath: property] = text == "on"
         default:
             return
         }
@@ -198,6 +203,7 @@ extension Setting {
         case .file: "the path of a file"
         case .level: "one of " + Log.Level.allCases.map(\.name).joined(separator: ", ")
         case .format: "one of " + LogFormat.allCases.map(\.rawValue).joined(separator: ", ")
+        case .toggle: "on or off"
         }
     }
 
@@ -219,6 +225,7 @@ extension Setting {
         case .directory(let property, _): settings[keyPath: property]
         case .level(let property): settings[keyPath: property].name
         case .format(let property): settings[keyPath: property].rawValue
+        case .toggle(let property): settings[keyPath: property] ? "on" : "off"
         }
     }
 

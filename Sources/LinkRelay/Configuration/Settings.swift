@@ -61,6 +61,9 @@ package struct Settings: Sendable, Equatable {
     package var bodyTimeout = Duration.seconds(30)
     package var keepaliveTimeout = Duration.seconds(65)
     package var drainWindow = Duration.seconds(5)
+    package var compression = false
+    package var compressionThresholdBytes = 1 << 10
+    package var httpGzip = true
     // Tests
     /// While a file of this name exists, every call of the store fails.
     package var faultStore: String?

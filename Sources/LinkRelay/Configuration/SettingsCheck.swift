@@ -64,6 +64,7 @@ extension Setting {
         case .directory(let p, _): target[keyPath: p] = source[keyPath: p]
         case .level(let p): target[keyPath: p] = source[keyPath: p]
         case .format(let p): target[keyPath: p] = source[keyPath: p]
+        case .toggle(let p): target[keyPath: p] = source[keyPath: p]
         }
     }
 }

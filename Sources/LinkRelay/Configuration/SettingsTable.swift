@@ -169,6 +169,15 @@ package enum SettingsTable {
         Setting(
             "drain-window", .connections, .duration(\.drainWindow, .zero...(second * 600)), reloads: true,
             "On SIGTERM, the time over which connections are closed, so that not all come back in the same instant."),
+        Setting(
+            "compression", .connections, .toggle(\.compression), reloads: true,
+            "Whether WebSocket messages are compressed (permessage-deflate) for peers that offer it. Costs processor time, helps on slow links."),
+        Setting(
+            "compression-threshold-bytes", .connections, .bytes(\.compressionThresholdBytes, 64...(256 * KiB)), reloads: true,
+            "Smaller messages are sent as they are."),
+        Setting(
+            "http-gzip", .connections, .toggle(\.httpGzip), reloads: true,
+            "Whether the page's files, metrics and long-polling answers are compressed. Answers that hold a key never are."),
     ]
 
     private static let tests = [

@@ -68,8 +68,11 @@ package struct HTTPResponse: Sendable {
     package var status: UInt16
     package var headers: [(name: String, value: String)]
     package var body: [UInt8]
-    package init(status: UInt16, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
-        self.status = status; self.headers = headers; self.body = body
+    /// Whoever writes the answer may compress it and says so in `Vary`. Never where a secret stands beside text that somebody else can choose:
+    /// the size would tell the one from the other (BREACH).
+    package var mayCompress: Bool
+    package init(status: UInt16, headers: [(name: String, value: String)] = [], body: [UInt8] = [], mayCompress: Bool = false) {
+        self.status = status; self.headers = headers; self.body = body; self.mayCompress = mayCompress
     }
 }
 

@@ -55,6 +55,7 @@ struct Connection: Equatable {
         }
     }
 
+    /// A larger message is skipped, not fatal.
     func setMessageCeiling(_ bytes: Int) { cws_set_message_ceiling(raw, bytes, true) }
     func setQueueCeiling(bytes: Int, count: Int) {
         cws_set_queue_ceiling(raw, bytes, UInt32(clamping: count))

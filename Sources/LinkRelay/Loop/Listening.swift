@@ -62,6 +62,13 @@ extension Shard {
             ("buffered_bytes", stats.buffered_bytes, false), ("connections_moved_total", stats.moved_in_count, true),
             ("accept_paused_total", stats.accept_paused_count, true), ("loop_turns_total", stats.turns_count, true),
             ("loop_busy_nanoseconds_total", stats.busy_ns, true), ("loop_longest_turn_nanoseconds", stats.max_turn_ns, false),
+            ("messages_compressed_total", stats.deflated_count, true),
+            ("compression_in_bytes_total", stats.deflated_plain_bytes, true), ("compression_out_bytes_total", stats.deflated_bytes, true),
+            ("messages_inflated_total", stats.inflated_count, true),
+            ("inflation_in_bytes_total", stats.inflated_wire_bytes, true), ("inflation_out_bytes_total", stats.inflated_bytes, true),
+            ("inflations_refused_total", stats.inflate_refused_count, true),
+            ("http_bodies_compressed_total", stats.gzip_count, true),
+            ("http_compression_in_bytes_total", stats.gzip_plain_bytes, true), ("http_compression_out_bytes_total", stats.gzip_bytes, true),
         ]
         withUnsafeBytes(of: stats.reason_count) { raw in
             let counts = raw.bindMemory(to: UInt64.self)
@@ -79,6 +86,16 @@ extension Shard {
 
 extension EventLoop {
     convenience init?(index: Int, settings: Settings, loopCount: Int) {
+        self.init(index: index, limits: Self.limits(settings, loopCount: loopCount))
+    }
+
+    /// Loop thread: the engine's share of a reload; holds for what comes from now on.
+    func takeLimits(from settings: Settings, loopCount: Int) {
+        var limits = Self.limits(settings, loopCount: loopCount)
+        cws_loop_set_limits(raw, &limits)
+    }
+
+    private static func limits(_ settings: Settings, loopCount: Int) -> cws_limits {
         var limits = cws_limits_default()
         limits.head_bytes = UInt32(clamping: settings.headBytes)
         limits.head_timeout_ms = UInt32(clamping: settings.headTimeout.wholeMilliseconds)
@@ -87,7 +104,8 @@ extension EventLoop {
         limits.queue_low_bytes = UInt32(clamping: settings.memberQueueBytes / 4)
         limits.fragment_count = UInt32(clamping: settings.fragmentCount)
         limits.connection_count = UInt32(clamping: max(1, settings.connectionCount / loopCount))
-        self.init(index: index, limits: limits)
+        limits.deflate_min_bytes = UInt32(clamping: settings.compressionThresholdBytes)
+        return limits
     }
 }
 

@@ -12,7 +12,7 @@ enum EngineError: Int {
 
 extension Shard {
     func engineRequest(_ connection: Connection) {
-        let cors = shared.origins.corsHeaders(origin: connection.header("origin"), host: connection.header("host"), isSecure: connection.isTLS)
+        let cors = shared.origins.corsHeaders(origin: connection.origin, host: connection.header("host"), isSecure: connection.isTLS)
         if connection.method == "OPTIONS" { return preflight(connection, cors) }
         guard let query = EngineIO.Query(parsing: connection.query ?? "") else {
             return refuseEngine(connection, .badRequest, cors)
@@ -63,12 +63,7 @@ extension Shard {
             counters.refuse(.unknownSession)
             return refuseEngine(connection, .sessionUnknown, cors)
         }
-        let verdict = shared.origins.judge(
-            origin: connection.header("origin"), host: connection.header("host"), isSecure: connection.isTLS)
-        if case .refused = verdict {
-            counters.refuse(.originRefused)
-            return refuseEngine(connection, .forbidden, [])
-        }
+        if isForbidden(connection) { return refuseEngine(connection, .forbidden, []) }
         guard isPolling else { return beginUpgrade(connection, session, engine, cors) }
         switch connection.method {
         case "GET": poll(connection, session, engine, cors)
@@ -77,11 +72,21 @@ extension Shard {
         }
     }
 
+    /// Counts it if so.
+    private func isForbidden(_ connection: Connection) -> Bool {
+        let verdict = shared.origins.judge(
+            origin: connection.origin, host: connection.header("host"), isSecure: connection.isTLS)
+        guard case .refused = verdict else { return false }
+        counters.refuse(.originRefused)
+        return true
+    }
+
     // MARK: Opening
 
     private func openEngine(_ connection: Connection, isPolling: Bool, _ cors: [(name: String, value: String)]) {
         guard connection.method == "GET" else { return refuseEngine(connection, .badHandshakeMethod, cors) }
-        guard admits(connection, corsHeaders: cors) != nil else { return }
+        if isForbidden(connection) { return refuseEngine(connection, .forbidden, []) }
+        guard admits(connection) != nil else { return }
         if !isPolling, !connection.wantsWebSocket {
             counters.refuse(.badTransport)
             return refuseEngine(connection, .badRequest, cors)
@@ -116,9 +121,7 @@ extension Shard {
     }
 
     func upgradeEngine(_ connection: Connection) -> Bool {
-        connection.upgrade(
-            subprotocol: nil, messageCeiling: limits.greetingMessageBytes, queueCeiling: limits.queueCeiling,
-            queueCount: limits.memberQueueCount)
+        connection.upgrade(subprotocol: nil, messageCeiling: limits.greetingMessageBytes, limits: limits)
     }
 
     static let pollHeaders: [(name: String, value: String)] = [
