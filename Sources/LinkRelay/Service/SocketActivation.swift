@@ -30,8 +30,9 @@ package enum SocketActivation {
         }
     }
 
-    /// Marks the descriptors close-on-exec and non-blocking and keeps those that are listening stream sockets; the others are
-    /// reported. systemd hands them over blocking, and a loop must never wait in accept(2).
+    /// Keeps the listening sockets, made close-on-exec and non-blocking; the others are reported.
+    ///
+    /// Non-blocking, because systemd hands sockets over in blocking mode: a loop that accepts one time too many would wait there.
     package static func adopt(_ sockets: [InheritedSocket]) -> (listening: [InheritedSocket], refused: [InheritedSocket]) {
         var listening: [InheritedSocket] = []
         var refused: [InheritedSocket] = []
@@ -39,15 +40,17 @@ package enum SocketActivation {
             var isListening: Int32 = 0
             var size = socklen_t(MemoryLayout<Int32>.size)
             let isSocket = getsockopt(socket.descriptor, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &size) == 0
-            let flags = fcntl(socket.descriptor, F_GETFL)
-            if isSocket, isListening != 0, flags >= 0, fcntl(socket.descriptor, F_SETFL, flags | O_NONBLOCK) == 0,
-                fcntl(socket.descriptor, F_SETFD, FD_CLOEXEC) == 0
-            {
+            if isSocket, isListening != 0, prepare(socket.descriptor) {
                 listening.append(socket)
             } else {
                 refused.append(socket)
             }
         }
         return (listening, refused)
+    }
+
+    private static func prepare(_ descriptor: Int32) -> Bool {
+        let flags = fcntl(descriptor, F_GETFL)
+        return flags >= 0 && fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) == 0 && fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0
     }
 }
