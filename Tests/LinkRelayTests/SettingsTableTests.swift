@@ -57,7 +57,6 @@ func settingsError(_ body: () throws -> LoadedSettings) -> SettingsError? {
         case .directory, .file: return "/srv/a place/x"
         case .level: return "debug"
         case .format: return "json"
-        case .toggle: return setting.defaultText == "on" ? "off" : "on"
         case .policy: return "open"
         case .words(_, .host): return "a.example.org,*.b.example.org"
         case .words(_, .lanHost): return "nas.local,192.168.1.20:8080"
