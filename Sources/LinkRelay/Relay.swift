@@ -70,7 +70,7 @@ package final class Relay: Sendable {
     private func makeAPI(_ settings: Settings) -> RestAPI {
         RestAPI(
             keys: shared.keys, accounts: accounts, rooms: self, store: store, origins: settings.originPolicy, site: StaticSite(),
-            log: log, counters: restCounters, monotonic: monotonic)
+            log: log, counters: restCounters, policy: settings.policy, monotonic: monotonic)
     }
 
     private func makeAdmin(_ settings: Settings) -> AdminAPI {
@@ -102,6 +102,7 @@ package final class Relay: Sendable {
         do throws(StoreError) {
             try await shared.keys.preload()
             try await shared.blocks.load(from: store)
+            shared.policies.replace(with: try await store.policies())
         } catch { throw .store(error) }
         for (index, shard) in shards.enumerated() {
             let exits = exits
@@ -259,11 +260,22 @@ extension Relay: RoomControl {
     }
 
     package func kick(_ room: RoomID, reason: KickReason) async {
+        shared.policies.set(InstancePolicy(), of: room)
         await home(room)?.run { $0.kick(room, reason: reason) }
     }
 
     package func announceUpgrade(_ room: RoomID, key: LinkKey) async {
         await home(room)?.run { $0.announceUpgrade(room, key: key) }
+    }
+
+    package func setPolicy(_ policy: InstancePolicy, of room: RoomID) async {
+        shared.policies.set(policy, of: room)
+        await home(room)?.run { $0.setPolicy(policy, of: room) }
+    }
+
+    package func notePairing(_ room: RoomID, from address: PeerAddress) {
+        shared.recent.note(
+            RecentEvent(at: shared.wallClock(), kind: .pairing, name: "self_paired", room: room, role: .sd, address: address))
     }
 
     package func presence(of rooms: [RoomID]) async -> [RoomID: RoomSnapshot] {
@@ -275,9 +287,23 @@ extension Relay: RoomControl {
     package var isAccepting: Bool { !shared.isDraining }
 
     package func metricsText() async -> String {
-        var readings: [ShardReading] = []
-        for shard in shards { readings.append(await shard.run { $0.reading(forMetrics: true) }) }
-        return MetricsText.render(readings)
+        var reading = RelayReading()
+        for shard in shards {
+            let start = ContinuousClock.now
+            let (figures, census, begun) = await shard.run { ($0.reading(forMetrics: true), $0.census(), ContinuousClock.now) }
+            reading.shards.append(figures)
+            reading.census.add(census)
+            reading.lagSeconds = max(reading.lagSeconds, (begun - start) / .seconds(1))
+        }
+        reading.codes = shared.keys.codeCounts
+        reading.store = store.measures
+        reading.process = ProcessFigures.read()
+        reading.startedAt = startedAt
+        reading.blockCount = shared.blocks.all.count
+        reading.liveKeyCount = shared.keys.liveKeyCount
+        reading.isDraining = shared.isDraining
+        reading.suppressedLogLines = log.suppressedCount
+        return MetricsText.render(reading)
     }
 }
 

@@ -61,7 +61,8 @@ extension Shard {
             Inbound(
                 event: event, payload: bytes[message.data],
                 text: message.dataString.isEmpty ? nil : bytes[message.dataString], id: bytes[message.fields.id],
-                type: bytes[message.fields.type], status: message.fields.status, isObject: message.dataIsObject, ack: ack))
+                type: bytes[message.fields.type], status: message.fields.status, isObject: message.dataIsObject,
+                hasEscapedName: message.fields.hasEscapedName, ack: ack))
     }
 }
 

@@ -11,6 +11,7 @@ final class SharedParts: Sendable {
     let log: Log
     let wallClock: @Sendable () -> WallTime
     let directory = EngineDirectory()
+    let policies = PolicyDirectory()
     let addresses: AddressCensus
     let blocks = AccessBlocks()
     let recent = RecentEvents()

@@ -3,7 +3,7 @@
  * Paths: /hello; /echo (body back), /small (16 bytes of body at most), /skip (more is skipped; answers "<size> <prefix>"); /later
  * (answered by a post), /wait (answered by fixture_answer_waiting), /stream; /bye (Connection: close); /abort; /move (to the other
  * loop, answered there); /peer (whose connection it is); /ws.
- * Texts on /ws are echoed, but for: "!close" "!abort" "!move" "!pause" "!beat", "!fill" and "!share" (send until the queue is full, new messages or one)
+ * Texts on /ws are echoed, but for: "!close" "!abort" "!move" "!pause" (or a text that begins so) "!beat", "!fill" and "!share" (send until the queue is full, new messages or one)
  * and "!kill" (abort, then send to show that it is refused); "!join", and "!all" (one message to all who joined).
  * /text answers FIXTURE_TEXT compressed if it may. SPDX-License-Identifier: Apache-2.0 */
 #include "test_loop_fixture.h"
@@ -219,6 +219,8 @@ static void fill_shared(fixture_side *s, cws_conn *c)
     fixture_note(s->of, &s->of->full_count);
 }
 
+static bool begins(cws_slice s, const char *t) { return s.n >= strlen(t) && memcmp(s.p, t, strlen(t)) == 0; }
+
 static void send_to_all(fixture_side *s)
 {
     uint8_t out[FIXTURE_TEXT_MAX];
@@ -253,7 +255,7 @@ static bool obey(fixture_side *s, cws_conn *c, cws_slice order)
             fixture_note(s->of, &s->of->gone_count);
     } else if (is(order, "!move"))
         cws_conn_move(c, other_loop(s));
-    else if (is(order, "!pause")) {
+    else if (begins(order, "!pause")) {
         s->waiting_id = cws_conn_id(c);
         cws_conn_pause(c);
         fixture_note(s->of, &s->of->waiting_count);
@@ -428,6 +430,22 @@ cws_loop_stats fixture_stats(fixture_side *s)
         (void)CHECK(fixture_wait(s->of, &done, 1));
     return out;
 }
+
+static void wait_at_gate(void *arg)
+{
+    fixture_gate *g = arg;
+    fixture_note(g->of, &g->entered);
+    (void)fixture_wait(g->of, &g->opened, 1);
+}
+
+void fixture_hold(fixture_side *s, fixture_gate *g)
+{
+    *g = (fixture_gate){.of = s->of};
+    if (cws_loop_post(s->loop, wait_at_gate, g))
+        (void)CHECK(fixture_wait(s->of, &g->entered, 1));
+}
+
+void fixture_release(fixture_gate *g) { fixture_note(g->of, &g->opened); }
 
 void fixture_resume_waiting(fixture_side *s)
 {

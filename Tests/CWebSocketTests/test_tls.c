@@ -162,18 +162,6 @@ TEST(tls_half_handshakes_time_out)
     stop(&f);
 }
 
-typedef struct gate {
-    fixture *of;
-    unsigned entered, opened;
-} gate;
-
-static void wait_at_gate(void *arg)
-{
-    gate *g = arg;
-    fixture_note(g->of, &g->entered);
-    (void)fixture_wait(g->of, &g->opened, 1);
-}
-
 TEST(tls_handshakes_are_rationed)
 {
     enum { COUNT = 8 };
@@ -186,14 +174,14 @@ TEST(tls_handshakes_are_rationed)
     start(&f);
     tls_client c;
     CHECK(tls_client_open(&f, NULL, &c) && says(c.fd, HELLO, 200, "hello"));
-    gate g = {.of = &f};
-    CHECK(cws_loop_post(f.sides[0].loop, wait_at_gate, &g) && fixture_wait(&f, &g.entered, 1));
+    fixture_gate gate;
+    fixture_hold(&f.sides[0], &gate);
     for (int i = 0; i < COUNT; i++) {
         fds[i] = client_connect(&f);
         CHECK(client_send(fds[i], hello, n));
     }
     CHECK(client_send_text(c.fd, HELLO));
-    fixture_note(&f, &g.opened);
+    fixture_release(&gate);
     for (int i = 0; i < COUNT; i++) {
         CHECK(client_read(fds[i], answer, sizeof answer) && answer[0] == 0x16);
         close(fds[i]);

@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,6 +122,7 @@ static bool pump_up(tls_client *c, way *w)
         if (why != SSL_ERROR_NONE && why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
             w->at = w->n = 0;
         w->at += put;
+        atomic_fetch_add(&c->sent, put);
         return put > 0;
     }
     if (w->is_over)
@@ -247,6 +249,16 @@ bool tls_client_open(const fixture *f, const tls_wish *wish, tls_client *out)
     out->fd = pair[0];
     out->inner = pair[1];
     return pthread_create(&out->thread, NULL, pump, out) == 0;
+}
+
+bool tls_client_send_through(tls_client *c, const void *p, size_t n)
+{
+    const size_t until = atomic_load(&c->sent) + n;
+    if (!client_send(c->fd, p, n))
+        return false;
+    while (atomic_load(&c->sent) < until)
+        (void)sched_yield();
+    return true;
 }
 
 void tls_client_close(tls_client *c)

@@ -5,6 +5,7 @@
 #define TEST_TLS_CLIENT_H
 
 #include <openssl/ssl.h>
+#include <stdatomic.h>
 
 #include "test_loop_fixture.h"
 
@@ -32,12 +33,15 @@ typedef struct tls_client {
     int inner, socket;
     SSL *ssl;
     bool updates_keys;
+    atomic_size_t sent;        /* bytes that went into TLS and to the socket */
     pthread_t thread;
 } tls_client;
 
 /* False when the handshake failed; nothing is left open then. */
 bool tls_client_open(const fixture *f, const tls_wish *wish, tls_client *out);
 void tls_client_close(tls_client *c);
+/* Sends, and waits until the socket has it all. */
+bool tls_client_send_through(tls_client *c, const void *p, size_t n);
 
 /* A certificate file of the test's own in a directory of the test's own; the same for all tests of one run. */
 const char *tls_test_file(void);

@@ -78,6 +78,60 @@ TEST(tls_pause_inside_a_record)
     stop(&f);
 }
 
+/* The end of a large payload is read straight to where it belongs, and no further: what lies behind it in the same record stays inside
+ * OpenSSL, and epoll knows nothing of it. */
+TEST(tls_pause_behind_a_large_payload)
+{
+    enum { SIZE = 101000, LEFT = 33464 }; /* more than CWS_DIRECT_BYTES is left */
+    fixture f;
+    tls_client c;
+    uint8_t *large = malloc(SIZE), *wire = malloc(SIZE + 256);
+    start(&f, 1);
+    memset(large, 'x', SIZE);
+    memcpy(large, "!pause", 6);
+    size_t n = client_frame(wire, FIN_BINARY, large, SIZE);
+    const size_t first_n = n - LEFT;
+    n += client_frame(wire + n, FIN_TEXT, "last", 4);
+    CHECK(tls_client_open(&f, NULL, &c) && client_upgrade(c.fd));
+    const uint64_t before = fixture_stats(&f.sides[0]).bytes_in;
+    CHECK(tls_client_send_through(&c, wire, first_n));
+    while (fixture_stats(&f.sides[0]).bytes_in < before + first_n)
+        continue;
+    fixture_gate gate;
+    fixture_hold(&f.sides[0], &gate);
+    CHECK(tls_client_send_through(&c, wire + first_n, n - first_n));
+    fixture_release(&gate);
+    CHECK(fixture_wait(&f, &f.waiting_count, 1));
+    fixture_call(&f.sides[0], fixture_resume_waiting);
+    CHECK(client_expect(c.fd, FIN_TEXT, "last", 4));
+    tls_client_close(&c);
+    SSL_SESSION_free(c.session);
+    free(large);
+    free(wire);
+    stop(&f);
+}
+
+/* A little more than one connection may read in a turn, so that the budget runs out inside the last record. */
+TEST(tls_budget_ends_inside_a_record)
+{
+    enum { SIZE = 256 * 1024 + 6000 };
+    fixture f;
+    tls_client c;
+    uint8_t *payload = malloc(SIZE);
+    start(&f, 1);
+    fill(payload, SIZE, 7);
+    payload[0] = '#';
+    CHECK(tls_client_open(&f, NULL, &c) && client_upgrade(c.fd));
+    for (int i = 0; i < 60; i++) {
+        CHECK(client_send_frame(c.fd, FIN_BINARY, payload, SIZE));
+        CHECK(client_expect(c.fd, FIN_BINARY, payload, SIZE));
+    }
+    tls_client_close(&c);
+    SSL_SESSION_free(c.session);
+    free(payload);
+    stop(&f);
+}
+
 TEST(tls_pipelined_and_answered_later)
 {
     static const char wire[] = "GET /later HTTP/1.1\r\nHost: x\r\n\r\nGET /wait HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -42,7 +42,7 @@ def test_seed_commands(relay, paired, file_server, kind, web):
 
     assert client.ask("resources:remove", resource=model)["status"] == "success"
     assert client.ask("resources:list")["resources"] == [] and install.tell("models") == []
-    assert [one["type"] for one in install.all("command")].count("resources:list") == 3
+    assert [one["type"] for one in install.sync().all("command")].count("resources:list") == 3
     assert install.all("failed") == [] and client.all("error") == []
 
 
@@ -131,4 +131,4 @@ def test_command_that_the_install_did_not_declare(relay, extension, site):
     ended = client.ask("image:txt2img")
     assert ended["status"] == "error" and ended["reason"] == "unsupported" and ended["error"].strip()
     assert client.ask("resources:list")["status"] == "success"
-    assert [one["type"] for one in install.all("command")] == ["resources:list"]
+    assert [one["type"] for one in install.sync().all("command")] == ["resources:list"]

@@ -53,11 +53,14 @@ func settingsError(_ body: () throws -> LoadedSettings) -> SettingsError? {
         case .hosts: return "a.example,b.example:81"
         case .origin: return "https://link.example"
         case .headerName: return "x-forwarded-user"
-        case .toggle: return "on"
+        case .toggle: return setting.defaultText == "on" ? "off" : "on"
         case .directory, .file: return "/srv/a place/x"
         case .level: return "debug"
         case .format: return "json"
-        case .toggle: return setting.defaultText == "on" ? "off" : "on"
+        case .policy: return "open"
+        case .words(_, .host): return "a.example.org,*.b.example.org"
+        case .words(_, .lanHost): return "nas.local,192.168.1.20:8080"
+        case .words(_, .suffix): return ".zip,.vae.pt"
         }
     }
 

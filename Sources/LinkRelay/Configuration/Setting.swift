@@ -27,6 +27,8 @@ package enum SettingKind: Sendable {
     case format(any Property<LogFormat>)
     /// "on" or "off".
     case toggle(any Property<Bool>)
+    case policy(any Property<PolicyMode>)
+    case words(any Property<[String]>, PolicyWord)
 }
 
 package struct Setting: Sendable {
@@ -58,7 +60,7 @@ package struct Setting: Sendable {
     /// Whether several values may be given, by repetition or with commas.
     package var isList: Bool {
         switch kind {
-        case .addresses, .networks, .origins, .hosts: true
+        case .addresses, .networks, .origins, .hosts, .words: true
         default: false
         }
     }
@@ -69,6 +71,7 @@ package enum SettingGroup: String, Sendable, CaseIterable {
     case log = "Log"
     case links = "Links and accounts"
     case rooms = "Presence and commands"
+    case downloads = "Downloads"
     case memory = "Sizes and memory"
     case connections = "Connections"
 }
@@ -99,6 +102,8 @@ extension Setting {
             settings[keyPath: property] = try list(text, "is no origin") { RequestOrigin(configured: $0)?.serialized }
         case .hosts(let property):
             settings[keyPath: property] = try list(text, "is no host name") { RequestAuthority($0, foldingCase: true)?.text }
+        case .words(let property, let word):
+            settings[keyPath: property] = try list(text, "cannot be used here") { word.parse($0) }
         default:
             try applyText(text, to: &settings)
         }
@@ -130,6 +135,9 @@ extension Setting {
         case .toggle(let property):
             guard text == "on" || text == "off" else { throw refusal(text, "is neither on nor off") }
             settings[keyPath: property] = text == "on"
+        case .policy(let property):
+            guard let mode = PolicyMode(rawValue: text) else { throw refusal(text, "is no policy") }
+            settings[keyPath: property] = mode
         default:
             return
         }
@@ -209,6 +217,8 @@ extension Setting {
         case .level: "one of " + Log.Level.allCases.map(\.name).joined(separator: ", ")
         case .format: "one of " + LogFormat.allCases.map(\.rawValue).joined(separator: ", ")
         case .toggle: "on or off"
+        case .policy: "one of " + PolicyMode.allCases.map(\.rawValue).joined(separator: ", ")
+        case .words(_, let word): word.accepted
         }
     }
 
@@ -226,12 +236,14 @@ extension Setting {
         case .addresses(let property): settings[keyPath: property].map(\.description).joined(separator: ",")
         case .admin(let property): settings[keyPath: property].description
         case .networks(let property): settings[keyPath: property].map(\.description).joined(separator: ",")
-        case .origins(let property), .hosts(let property): settings[keyPath: property].joined(separator: ",")
+        case .origins(let property), .hosts(let property), .words(let property, _):
+            settings[keyPath: property].joined(separator: ",")
         case .origin(let property), .headerName(let property), .file(let property): settings[keyPath: property] ?? ""
         case .directory(let property, _): settings[keyPath: property]
         case .level(let property): settings[keyPath: property].name
         case .format(let property): settings[keyPath: property].rawValue
         case .toggle(let property): settings[keyPath: property] ? "on" : "off"
+        case .policy(let property): settings[keyPath: property].rawValue
         }
     }
 

@@ -47,6 +47,12 @@ package struct Settings: Sendable, Equatable {
     package var resultRetention = Duration.seconds(120)
     package var heldCommandCount = 64
     package var heldCommandBytes = 8 << 20
+    // Downloads
+    package var commandPolicy = PolicyMode.strict
+    /// Empty = every public host.
+    package var downloadHosts: [String] = []
+    package var downloadSuffixes = CommandPolicy.defaultSuffixes
+    package var downloadLanHosts: [String] = []
     // Memory
     package var clientMessageBytes = 1 << 20
     package var sdMessageBytes = 32 << 20
@@ -81,6 +87,11 @@ package struct Settings: Sendable, Equatable {
 extension Settings {
     /// Whether TCP listeners speak TLS; Unix sockets never do.
     package var usesTLS: Bool { tlsSelfSigned || tlsCert != nil }
+
+    /// What commands may make an install download, unless a link's owner decided otherwise.
+    package var policy: CommandPolicy {
+        CommandPolicy(mode: commandPolicy, hosts: downloadHosts, suffixes: downloadSuffixes, lanHosts: downloadLanHosts)
+    }
 
     /// The names under which requests are answered, beside localhost and numeric addresses.
     package var acceptedHosts: [String] {

@@ -77,12 +77,13 @@ extension Setting {
         case .addresses(let p): target[keyPath: p] = source[keyPath: p]
         case .admin(let p): target[keyPath: p] = source[keyPath: p]
         case .networks(let p): target[keyPath: p] = source[keyPath: p]
-        case .origins(let p), .hosts(let p): target[keyPath: p] = source[keyPath: p]
+        case .origins(let p), .hosts(let p), .words(let p, _): target[keyPath: p] = source[keyPath: p]
         case .origin(let p), .headerName(let p), .file(let p): target[keyPath: p] = source[keyPath: p]
         case .directory(let p, _): target[keyPath: p] = source[keyPath: p]
         case .level(let p): target[keyPath: p] = source[keyPath: p]
         case .format(let p): target[keyPath: p] = source[keyPath: p]
         case .toggle(let p): target[keyPath: p] = source[keyPath: p]
+        case .policy(let p): target[keyPath: p] = source[keyPath: p]
         }
     }
 }

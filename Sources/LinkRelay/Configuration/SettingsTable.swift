@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package enum SettingsTable {
-    package static let all: [Setting] = address + log + links + rooms + memory + connections + tests
+    package static let all: [Setting] = address + log + links + rooms + downloads + memory + connections + tests
 
     package static let listed: [Setting] = all.filter { !$0.isHidden }
 
@@ -122,6 +122,21 @@ package enum SettingsTable {
         Setting(
             "held-command-bytes", .rooms, .bytes(\.heldCommandBytes, 0...GiB), reloads: true,
             "Bytes of such commands of one room."),
+    ]
+
+    private static let downloads = [
+        Setting(
+            "command-policy", .downloads, .policy(\.commandPolicy), reloads: true,
+            "strict looks into commands that add or remove files and refuses dangerous addresses and names; open relays them unseen. The owner of a link may choose otherwise for it."),
+        Setting(
+            "download-hosts", .downloads, .words(\.downloadHosts, .host), reloads: true,
+            "The only hosts that files may come from; *.example.org means every name below it. Owners may add some for their links."),
+        Setting(
+            "download-suffixes", .downloads, .words(\.downloadSuffixes, .suffix), reloads: true,
+            "How the names of added files may end."),
+        Setting(
+            "download-lan-hosts", .downloads, .words(\.downloadLanHosts, .lanHost), reloads: true,
+            "Hosts of the installs' own network that files may come from all the same, over http as well."),
     ]
 
     private static let memory = [
