@@ -72,10 +72,10 @@ LINKS = [
 ]
 
 
-@pytest.mark.parametrize("extension, web, transport", LINKS, ids=[one[0] for one in LINKS])
-def test_links_carry_large_messages(behind, kind, paired, extension, web, transport):
+@pytest.mark.parametrize("install_kind, web, transport", LINKS, ids=[one[0] for one in LINKS])
+def test_links_carry_large_messages(behind, kind, paired, install_kind, web, transport):
     """Upgrade, polling, WebSocket, native: an 8 MB list one way, a 1 MB command and its echo the other."""
-    install, client = paired(behind(kind), extension, **web)
+    install, client = paired(behind(kind), install_kind, **web)
     assert install.tell("transport") == transport
     # The polling library gives a request five seconds, which a debug build on a busy machine may need for 8 MB.
     count = LIST_ENTRIES if transport != "polling" else LIST_ENTRIES // 10
