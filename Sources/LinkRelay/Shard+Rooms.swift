@@ -25,6 +25,7 @@ extension Shard {
         counters.joinCount &+= 1
         log(.info, "joined", session, room.id)
         shared.keys.touch(room.id)
+        noteSeat(session, in: room)
         if session.role == .sd {
             let returned = takeGhost(session, in: room)
             let displaced = displaceOlder(session, in: room)
@@ -43,9 +44,30 @@ extension Shard {
         markDirty(room)
     }
 
+    private func noteSeat(_ session: Session, in room: Room) {
+        if !session.wasSeated { note(.connect, session, in: room, at: wallTime(ofMs: session.openedMs)) }
+        session.wasSeated = true
+        session.seatedMs = nowMs
+        session.traffic = Traffic()
+        note(.join, session, in: room)
+    }
+
+    private func noteDeparture(_ session: Session, from room: Room, _ how: Departure) {
+        room.pastTraffic.add(session.traffic)
+        session.traffic = Traffic()
+        let why = session.endReason ?? ""
+        switch how {
+        case .left: note(.leave, session, in: room, reason: why)
+        case .vanished: note(session.role == .sd ? .vanish : .leave, session, in: room, reason: why)
+        case .displaced: note(.displace, session, in: room, reason: CloseReason.displaced.label)
+        case .kicked: break
+        }
+    }
+
     func unseat(_ session: Session, how: Departure) {
         guard let room = session.room else { return }
         session.room = nil
+        noteDeparture(session, from: room, how)
         if session.role == .sd {
             remove(session, from: &room.sds)
             let log = session.unconfirmed?.takeAll() ?? []
@@ -88,7 +110,7 @@ extension Shard {
     private func becomeGhost(_ session: Session, _ log: [DeliveryLog.Entry], in room: Room) {
         room.ghosts.append(
             Ghost(
-                serial: session.serial, installID: session.identity?.installID, expiresMs: nowMs &+ limits.graceMs,
+                serial: session.serial, dialect: session.dialect, installID: session.identity?.installID, expiresMs: nowMs &+ limits.graceMs,
                 unconfirmed: log))
         schedule(inMs: limits.graceMs, .grace(room))
         self.log(.info, "vanished", session, room.id)
@@ -102,6 +124,7 @@ extension Shard {
             ?? room.ghosts.firstIndex { $0.installID == nil || install == nil }
         guard let i else { return [] }
         counters.graceReturnCount &+= 1
+        note(.return, session, in: room)
         return room.ghosts.remove(at: i).unconfirmed
     }
 
@@ -114,6 +137,10 @@ extension Shard {
             guard ghost.expiresMs <= now else { return false }
             for entry in ghost.unconfirmed { entry.command.message.release() }
             gone += 1
+            room.timeline.note(
+                TimelineEntry(
+                    at: shared.wallClock(), kind: .expire, session: ghost.serial, role: .sd, dialect: ghost.dialect, isPolling: false,
+                    reason: "grace_expired"))
             return true
         }
         guard gone > 0 else { return }
@@ -229,7 +256,10 @@ extension Shard {
     func retire(_ room: Room) {
         for held in room.held { held.command.message.release() }
         room.held.removeAll()
-        if rooms[room.id] === room { rooms[room.id] = nil }
+        if rooms[room.id] === room {
+            pastTimelines.put(room.timeline, for: room.id)
+            rooms[room.id] = nil
+        }
     }
 
     // MARK: By order
@@ -242,6 +272,7 @@ extension Shard {
         fanOut(.kicked, nil, to: members)
         for member in members {
             counters.kickedCount &+= 1
+            note(.kick, member, in: room, reason: reason.rawValue)
             unseat(member, how: .kicked)
         }
         for ghost in room.ghosts { for entry in ghost.unconfirmed { entry.command.message.release() } }

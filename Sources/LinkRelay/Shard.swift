@@ -30,6 +30,10 @@ final class Shard {
     var drainRooms: [RoomID] = []
     var drainSessions: [UInt64] = []
     var drainPerStep = 0
+    /// What happened in rooms that are empty now.
+    var pastTimelines = PastTimelines()
+    /// The longest turn that some reader other than the metrics has seen since they last looked.
+    var unreportedTurnNs: UInt64 = 0
     let startedMs: UInt64
     private var nextSerial: UInt64
 
@@ -106,6 +110,7 @@ final class Shard {
 
     func onMessage(_ session: Session, _ connection: Connection, isText: Bool, _ bytes: UnsafeRawBufferPointer) {
         guard !session.isGone else { return }
+        session.traffic.takeIn(bytes.count)
         if session.engine != nil {
             engineMessage(session, connection, isText: isText, bytes)
         } else if isText {

@@ -34,6 +34,7 @@ cws_limits cws_limits_default(void)
         .queue_low_bytes = 1 << 20,
         .deflate_min_bytes = 1024,
         .deflate_max_bytes = 256 * 1024,
+        .handshake_budget_us = 2000,
     };
 }
 

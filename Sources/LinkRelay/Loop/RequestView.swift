@@ -27,6 +27,18 @@ extension Connection {
 
     /// The Origin to judge; two of them are judged as `null`, which no list allows.
     var origin: String? { cws_request_header_count(raw, "origin") > 1 ? "null" : header("origin") }
+    /// The values of every header of that (lower-case) name, in order of arrival.
+    func headerValues(_ wanted: String) -> [String] {
+        var values: [String] = []
+        var name = cws_slice()
+        var value = cws_slice()
+        var i = 0
+        while cws_request_header_at(raw, i, &name, &value) {
+            if name.string.lowercased() == wanted { values.append(value.string) }
+            i += 1
+        }
+        return values
+    }
 
     func pathEquals(_ text: StaticString) -> Bool {
         let slice = cws_request_path(raw)
