@@ -1,6 +1,6 @@
 /* DEFLATE by zlib: one message at a time, nothing kept from one to the next. Decides how far to inflate, when to stop and what is not
  * worth compressing. The loop's thread (a cws_deflate is one loop's). Never makes more than the ceiling + 1 bytes, whatever the input
- * says; never reads past its input. Level 1: level 6 costs twice the time for an eighth less.
+ * says; never reads past its input. Level 1: level 6 costs twice the time for an eighth to a sixth less.
  * SPDX-License-Identifier: Apache-2.0 */
 #define ZLIB_CONST
 #include "deflate.h"
