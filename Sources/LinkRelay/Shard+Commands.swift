@@ -20,6 +20,7 @@ extension Shard {
         if inbound.payload.count > limits.clientMessageBytes {
             return oversize(session, size: UInt64(inbound.payload.count), id: inbound.id, type: inbound.type)
         }
+        if CommandPolicy.isJudged(inbound.type, hasEscapedName: inbound.hasEscapedName), isRefused(session, inbound, room) { return }
         counters.commandCount &+= 1
         var row = -1
         switch room.ledger.admit(
@@ -32,7 +33,9 @@ extension Shard {
             return answerDuplicate(session, room, running, inbound)
         case .full:
             counters.refuse(.commandsInFlight)
-            return endUnbooked(session, inbound, .refused, "Too many commands are in flight in this room; wait for some to end.")
+            let sentence = "Too many commands are in flight in this room; wait for some to end."
+            acknowledge(session, inbound.ack, Self.failurePayload(sentence, code: RefusalReason.commandsInFlight.code))
+            return endUnbooked(session, inbound, .refused, sentence)
         case .related, .untracked:
             break
         }
@@ -43,6 +46,7 @@ extension Shard {
             endRow(row, in: room, .unsupported, "The extension does not know this kind of command.", to: [session])
         } else {
             relayCommand(inbound.payload, room)
+            if row >= 0 { room.ledger.setSequence(row: row, room.commandSequence) }
         }
         acknowledge(session, inbound.ack, Self.successPayload)
         checkRoomMemory(room, sender: session)
@@ -103,6 +107,7 @@ extension Shard {
         guard room.held.count < limits.heldCommandCount, room.heldBytes + inbound.payload.count <= limits.heldCommandBytes,
             let message = loop.frame(.command, .socketio, payload: inbound.payload)
         else {
+            counters.heldRefusedCount &+= 1
             return endUndelivered(
                 session, inbound, row, room, .refused, "The instance is reconnecting and too much is waiting for it already.")
         }
@@ -113,7 +118,10 @@ extension Shard {
                 command: FramedPayload(message: message, dialect: .socketio, event: .command), sequence: room.commandSequence,
                 row: row))
         room.heldBytes += message.count
-        if row >= 0 { room.ledger.setHeld(row: row, true) }
+        if row >= 0 {
+            room.ledger.setHeld(row: row, true)
+            room.ledger.setSequence(row: row, room.commandSequence)
+        }
     }
 
     func deliverHeld(in room: Room) {
@@ -153,7 +161,7 @@ extension Shard {
         sendTerminal(id: id, type: type, reason, sentence, to: receivers)
     }
 
-    private func sendTerminal(
+    func sendTerminal(
         id: [UInt8], type: [UInt8], _ reason: TerminalReason, _ sentence: String, to receivers: ContiguousArray<Session>
     ) {
         counters.terminalCount[Int(reason.rawValue)] &+= 1
@@ -240,12 +248,5 @@ extension Shard {
     func barrierAnswered(_ sd: Session) {
         sd.unconfirmed?.confirmBarrier()
         sendBarrier(sd, force: false)
-    }
-
-    /// The number of the newest ping this extension has answered (native: of its barriers).
-    func lastAnsweredPing(_ sd: Session) -> UInt64 {
-        if let engine = sd.engine { return engine.transport == .websocket ? engine.pongsHeard : .max }
-        guard let log = sd.unconfirmed else { return .max }
-        return log.isBarrierOut ? log.barrierNumber &- 1 : log.barrierNumber
     }
 }

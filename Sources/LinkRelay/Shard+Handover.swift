@@ -101,7 +101,7 @@ extension Shard {
             room.unheardBytes += status.byteCount
         }
         for absent in debts.absent where room.sds.isEmpty {
-            room.ghosts.append(Ghost(serial: 0, installID: absent.installID, expiresMs: nowMs &+ limits.graceMs, unconfirmed: []))
+            room.ghosts.append(Ghost(serial: 0, dialect: nil, installID: absent.installID, expiresMs: nowMs &+ limits.graceMs, unconfirmed: []))
         }
         if !room.sds.isEmpty { deliverHeld(in: room) }
         schedule(inMs: limits.graceMs, .grace(room))

@@ -49,6 +49,10 @@ extension Shard {
         case .exchanged(let ticket, let newKey, let isRepeat):
             if !isRepeat {
                 log(.notice, "code_exchanged", session, ticket.room)
+                shared.recent.note(
+                    RecentEvent(
+                        at: shared.wallClock(), kind: .pairing, name: "code_exchanged", room: ticket.room, role: session.role,
+                        address: session.address))
             }
             granted(session, PendingSeat(ticket: ticket, ack: ack, newKey: newKey, isRepeat: isRepeat))
         case .refused(let refusal):
@@ -70,6 +74,7 @@ extension Shard {
     }
 
     private func refuseJoin(_ session: Session, _ reason: RefusalReason, _ sentence: String, _ ack: AckReference?) {
+        recordRefusal(reason, address: session.address, role: session.role)
         // Never an `error` event beside the answer: the desktop client shows itself disconnected on any.
         guard let ack else { return refuse(session, reason, sentence, ack: nil) }
         counters.refuse(reason)
@@ -79,6 +84,10 @@ extension Shard {
     // MARK: Granted
 
     private func granted(_ session: Session, _ seat: PendingSeat) {
+        if shared.blocks.isBlocked(seat.ticket.user) {
+            refuseJoin(session, .blocked, "The operator blocked this account.", seat.ack)
+            return resumeInput(session)
+        }
         if let room = session.room {
             if room.id == seat.ticket.room {
                 // Joining the room one is in changes nothing and flickers nothing (both upgrade paths of deployed clients do it).
@@ -142,6 +151,8 @@ extension Shard {
     func room(for ticket: RoomTicket) -> Room {
         if let room = rooms[ticket.room] { return room }
         let room = Room(id: ticket.room, user: ticket.user, commandsInFlight: limits.commandsInFlight)
+        if let past = pastTimelines.take(room.id) { room.timeline = past }
+        room.ownPolicy = shared.policies.policy(of: room.id)
         rooms[room.id] = room
         return room
     }

@@ -8,10 +8,12 @@ extension Shard {
     static let subprotocol = "linkrelay.v1"
 
     func upgradeNative(_ connection: Connection) {
-        guard admits(connection, corsHeaders: []) != nil else { return }
-        let address = connection.peer
+        let source = source(of: connection)
+        guard admits(connection, source) != nil else { return }
+        let address = source.address
         guard shared.addresses.enter(address) else {
             counters.refuse(.connectionsPerAddress)
+            recordRefusal(.connectionsPerAddress, address: address)
             return refuse(connection, status: 429, .connectionsPerAddress, "Too many connections from this address.")
         }
         let offered = connection.header("sec-websocket-protocol") ?? ""
@@ -59,7 +61,8 @@ extension Shard {
             Inbound(
                 event: event, payload: bytes[message.data],
                 text: message.dataString.isEmpty ? nil : bytes[message.dataString], id: bytes[message.fields.id],
-                type: bytes[message.fields.type], status: message.fields.status, isObject: message.dataIsObject, ack: ack))
+                type: bytes[message.fields.type], status: message.fields.status, isObject: message.dataIsObject,
+                hasEscapedName: message.fields.hasEscapedName, ack: ack))
     }
 }
 

@@ -18,6 +18,8 @@ extension Shard {
         }
         counters.statusCount &+= 1
         let row = room.ledger.find(id: inbound.id) ?? -1
+        // An answer proves that its command arrived, and with it everything before.
+        if row >= 0 { session.unconfirmed?.confirm(through: room.ledger.rows[row].sequence) }
         let isProgress = inbound.status.map { !$0.isTerminal } ?? false
         var native: Message?
         var socketio: Message?
@@ -145,6 +147,7 @@ extension Shard {
 
     func oversize(_ session: Session, size: UInt64, id: UnsafeRawBufferPointer, type: UnsafeRawBufferPointer) {
         counters.drop(.oversize)
+        if session.role == .sd { counters.oversizeSDCount &+= 1 } else { counters.oversizeClientCount &+= 1 }
         let ceiling = session.role == .sd ? limits.sdMessageBytes : session.role == .client ? limits.clientMessageBytes : limits.greetingMessageBytes
         refuse(session, .tooLarge, "The message has \(size) bytes; at most \(ceiling) are allowed.", ack: nil)
         guard let room = session.room else { return }

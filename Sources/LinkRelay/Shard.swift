@@ -30,6 +30,10 @@ final class Shard {
     var drainRooms: [RoomID] = []
     var drainSessions: [UInt64] = []
     var drainPerStep = 0
+    /// What happened in rooms that are empty now.
+    var pastTimelines = PastTimelines()
+    /// The longest turn that some reader other than the metrics has seen since they last looked.
+    var unreportedTurnNs: UInt64 = 0
     let startedMs: UInt64
     private var nextSerial: UInt64
 
@@ -90,7 +94,8 @@ final class Shard {
         case .grace(let room): graceExpired(room)
         case .commands(let room): commandsExpired(room)
         case .unheard(let room): unheardExpired(room)
-        case .suspect(let room, let older, let ping): if let older = sessions[older] { suspectExpired(room, older, ping: ping) }
+        case .suspect(let room, let older, let ping, let since):
+            if let older = sessions[older] { suspectExpired(room, older, ping: ping, since: since) }
         case .drain: drainStep()
         }
     }
@@ -105,6 +110,7 @@ final class Shard {
 
     func onMessage(_ session: Session, _ connection: Connection, isText: Bool, _ bytes: UnsafeRawBufferPointer) {
         guard !session.isGone else { return }
+        session.traffic.takeIn(bytes.count)
         if session.engine != nil {
             engineMessage(session, connection, isText: isText, bytes)
         } else if isText {
@@ -169,7 +175,7 @@ enum ShardTimer {
     case grace(Room)
     case commands(Room)
     case unheard(Room)
-    case suspect(Room, UInt64, ping: UInt64)
+    case suspect(Room, UInt64, ping: UInt64, since: UInt64)
     case drain
 }
 

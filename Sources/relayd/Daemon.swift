@@ -10,14 +10,19 @@ struct Daemon {
     private enum Occurrence: Sendable {
         case signal(DaemonSignal)
         case stopped
+        case overdue
     }
+
+    /// How long after the drain window the relay may take to stop.
+    private static let stopPatience = Duration.seconds(10)
 
     private let source: SettingsPlaces
     private var settings: Settings
     private let sink: StandardErrorLog
     private let log: Log
     private let notifier: ServiceNotifier
-    private let data: DataDirectory
+    private let data: StorageDirectory
+    private let certificate: Certificate?
     private let relay: Relay
 
     static func run(_ source: SettingsPlaces, _ loaded: LoadedSettings, showsWelcome: Bool) async throws -> ExitCode {
@@ -26,17 +31,22 @@ struct Daemon {
         defer { sink.close() }
         let log = Log(level: settings.logLevel, sink: sink)
         prepareProcess(settings, log)
-        let data = try await DataDirectory.open(settings)
+        let data = try await StorageDirectory.open(settings)
+        guard data.claim() else {
+            throw Failure(.unavailable, "another relay runs on \(data.path); stop it, or give another --data-dir.")
+        }
         let (owner, isFirstStart) = try await data.accounts.ensureOwner()
-        let relay = try relay(settings, log, data)
+        let certificate = try Certificate.open(settings, dataPath: data.path)
+        let relay = try relay(settings, log, data, certificate)
         let daemon = Daemon(
             source: source, settings: settings, sink: sink, log: log,
-            notifier: ServiceNotifier(environment: source.environment), data: data, relay: relay)
+            notifier: ServiceNotifier(environment: source.environment), data: data, certificate: certificate, relay: relay)
         let (occurrences, continuation) = AsyncStream.makeStream(of: Occurrence.self)
         SignalWaiter.receive { continuation.yield(.signal($0)) }
-        try await daemon.start()
-        if isFirstStart || showsWelcome || Terminal.isInteractive { try await daemon.welcome(owner) }
-        return await daemon.follow(occurrences) { continuation.yield(.stopped) }
+        relay.onEndRequest { continuation.yield(.signal(.terminate)) }
+        let addresses = try await daemon.start()
+        if isFirstStart || showsWelcome || Terminal.isInteractive { await daemon.welcome(owner, addresses) }
+        return await daemon.follow(occurrences, continuation)
     }
 
     private static func prepareProcess(_ settings: Settings, _ log: Log) {
@@ -45,11 +55,16 @@ struct Daemon {
         if room < settings.connectionCount {
             log.write(
                 .warning, "few_descriptors",
-                ["room": .count(room), "connection_count": .count(settings.connectionCount), "advice": "raise LimitNOFILE or ulimit -n"])
+                [
+                    "room": .count(room), "connection_count": .count(settings.connectionCount),
+                    "advice": "raise LimitNOFILE or ulimit -n",
+                ])
         }
     }
 
-    private static func relay(_ settings: Settings, _ log: Log, _ data: DataDirectory) throws(Failure) -> Relay {
+    private static func relay(
+        _ settings: Settings, _ log: Log, _ data: StorageDirectory, _ certificate: Certificate?
+    ) throws(Failure) -> Relay {
         let limiter = WrongCodeLimiter(
             burst: settings.wrongCodeBurst, interval: settings.wrongCodeInterval, totalPerMinute: settings.wrongCodesPerMinute)
         let keys = KeyService(
@@ -57,47 +72,71 @@ struct Daemon {
             wallClock: LogClock.system.wall, monotonic: LogClock.system.monotonic)
         do {
             return try Relay(
-                settings: settings, log: log, store: data.store, keys: keys, accounts: data.accounts,
+                settings: settings, log: log, store: data.store, keys: keys, accounts: data.accounts, tls: certificate?.tls,
                 wallClock: LogClock.system.wall, monotonic: LogClock.system.monotonic)
         } catch {
             throw Failure(.system, "\(error).")
         }
     }
 
-    private func start() async throws(Failure) {
+    /// Returns where it listens.
+    private func start() async throws(Failure) -> [String] {
         let sockets = SocketActivation.adopt(SocketActivation.announced(in: source.environment))
         for socket in sockets.refused {
-            log.write(.error, "inherited_socket_refused", ["name": .string(socket.name), "descriptor": .count(socket.descriptor)])
+            log.write(
+                .error, "inherited_socket_refused", ["name": .string(socket.name), "descriptor": .count(socket.descriptor)])
+        }
+        if sockets.listening.isEmpty {
+            for address in settings.listen {
+                if let (reason, isInUse) = AddressProbe.obstacle(address) {
+                    await data.store.close()
+                    throw cannotListen(address.description, reason, isInUse)
+                }
+            }
         }
         do {
             try await relay.start(inherited: sockets.listening.map(\.descriptor))
         } catch {
-            await relay.stop()
+            // Not relay.stop(): it waits for loops that may never have begun. The process ends anyway.
+            await data.store.close()
             switch error {
             case .cannotListen(let address, let reason, let isInUse):
-                let advice = isInUse ? "stop what listens there, or choose another with --listen" : "choose another with --listen"
-                throw Failure(.unavailable, "cannot listen on \(address): \(reason); \(advice).")
+                throw cannotListen(address, reason, isInUse)
             case .store: throw Failure(.storage, "\(error).")
             case .noResources: throw Failure(.system, "\(error).")
             }
         }
-        for address in relay.boundAddresses { Terminal.say("listening on \(address)") }
-        if let address = relay.boundAddresses.first(where: { $0.hasPrefix("http") }) { data.publish(address: address) }
-        log.write(.notice, "started", ["version": .string(Version.text), "addresses": .count(relay.boundAddresses.count)])
+        let inherited = sockets.listening.map { SocketActivation.webAddress(of: $0) ?? "the inherited socket \($0.name)" }
+        let addresses = inherited.isEmpty ? relay.boundAddresses : inherited
+        if let address = relay.adminAddress { Terminal.say("admin at \(address)") }
+        for address in addresses { Terminal.say("listening on \(address)") }
+        if let line = certificate?.fingerprintLine { Terminal.say(line) }
+        if let address = addresses.first(where: { $0.hasPrefix("http") }) { data.publish(address: address) }
+        log.write(
+            .notice, "started", ["version": .string(Version.text), "addresses": .string(addresses.joined(separator: ","))])
         notifier.ready(status: "Relaying")
         startWatchdog()
+        return addresses
+    }
+
+    private func cannotListen(_ address: String, _ reason: String, _ isInUse: Bool) -> Failure {
+        let advice = isInUse ? "stop what listens there, or choose another with --listen" : "choose another with --listen"
+        return Failure(.unavailable, "cannot listen on \(address): \(reason); \(advice).")
     }
 
     /// How to get in, and how to link. A ticket is a secret: it goes to a terminal or a pipe, never into the journal.
-    private func welcome(_ owner: UserRecord) async throws {
-        let site = SiteAddress.choose(settings, bound: relay.boundAddresses)
+    private func welcome(_ owner: UserRecord, _ addresses: [String]) async {
+        let site = SiteAddress.choose(settings, bound: addresses)
         let isJournal = StandardErrorLog.isJournal(
             journalStream: source.environment["JOURNAL_STREAM"], descriptor: STDOUT_FILENO)
         if isJournal {
             Terminal.say("to sign in, run: relayd sign-in --data-dir \(data.path)")
             return
         }
-        let ticket = try await data.accounts.newTicket(user: owner.id, lifetime: settings.signInLifetime)
+        guard let ticket = try? await data.accounts.newTicket(user: owner.id, lifetime: settings.signInLifetime) else {
+            log.write(.warning, "no_sign_in_address", ["advice": "run relayd sign-in later"])
+            return
+        }
         Terminal.say(
             """
 
@@ -113,7 +152,9 @@ struct Daemon {
 
     // MARK: - While it runs
 
-    private func follow(_ occurrences: AsyncStream<Occurrence>, whenStopped: @escaping @Sendable () -> Void) async -> ExitCode {
+    private func follow(
+        _ occurrences: AsyncStream<Occurrence>, _ continuation: AsyncStream<Occurrence>.Continuation
+    ) async -> ExitCode {
         var now = self
         var isStopping = false
         for await occurrence in occurrences {
@@ -126,9 +167,12 @@ struct Daemon {
                     continue
                 }
                 isStopping = true
-                now.stop(whenStopped)
+                now.stop(continuation)
             case .stopped:
                 return .done
+            case .overdue:
+                log.write(.error, "stop_overdue", ["advice": "a loop or the store did not answer; ended without it"])
+                return .system
             }
         }
         return .done
@@ -148,6 +192,7 @@ struct Daemon {
         settings = change.settings
         log.level = settings.logLevel
         await relay.reload(settings)
+        certificate?.reload(log)
         log.write(
             .notice, "reloaded",
             [
@@ -156,16 +201,21 @@ struct Daemon {
             ])
     }
 
-    private func stop(_ whenDone: @escaping @Sendable () -> Void) {
+    private func stop(_ continuation: AsyncStream<Occurrence>.Continuation) {
         notifier.stopping(status: "Draining")
-        notifier.extendTimeout(settings.drainWindow + .seconds(15))
+        let patience = settings.drainWindow + Self.stopPatience
+        notifier.extendTimeout(patience + .seconds(5))
         log.write(.notice, "stopping", ["drain_window": .string(DurationText.describe(settings.drainWindow))])
         data.withdrawAddress()
         Task { [relay, log] in
             await relay.drain()
             await relay.stop()
             log.write(.notice, "stopped")
-            whenDone()
+            continuation.yield(.stopped)
+        }
+        Task {
+            try? await Task.sleep(for: patience)
+            continuation.yield(.overdue)
         }
     }
 

@@ -39,6 +39,8 @@ struct fixture {
     uint32_t queue_count;
     bool skips_oversize, allows_deflate;
     uint32_t beat_interval_ms, beat_timeout_ms;
+    cws_tls *tls; /* NULL: plain; the fixture uses it, the test releases it */
+    bool expects_proxy, distrusts_proxies;
     /* set by fixture_start */
     fixture_side sides[FIXTURE_LOOPS_MAX];
     uint16_t port;
@@ -70,6 +72,13 @@ void fixture_note(fixture *f, unsigned *count);
 /* Runs fn(side) on that loop and waits for it. */
 void fixture_call(fixture_side *s, void (*fn)(fixture_side *s));
 cws_loop_stats fixture_stats(fixture_side *s);
+/* Keeps that loop from turning until fixture_release; g lives until then. */
+typedef struct fixture_gate {
+    fixture *of;
+    unsigned entered, opened;
+} fixture_gate;
+void fixture_hold(fixture_side *s, fixture_gate *g);
+void fixture_release(fixture_gate *g);
 void fixture_resume_waiting(fixture_side *s);
 void fixture_answer_waiting(fixture_side *s);
 

@@ -23,9 +23,8 @@ def test_opening_packet(relay):
 
 def test_connect_is_acknowledged_at_once(make_relay, tmp_path):
     """Even while the store is down: a deployed client gives up after one second."""
-    fault = tmp_path / "store-is-down"
-    relay = make_relay(fault_store=fault)
-    fault.touch()
+    relay = make_relay(fault_store=tmp_path / "store-is-down")
+    relay.break_store()
     session = PollingSession(relay)
     assert session.post("40")[0] == 200
     packets = session.get(seconds=1)

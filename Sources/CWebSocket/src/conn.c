@@ -145,7 +145,7 @@ void cws_conn_update_interest(cws_conn *c, bool is_lazy)
         want |= c->interest & (CWS_WANTS_READ | CWS_WANTS_HANGUP);
     else if (cws_http_is_answerable(c) && !c->is_paused)
         want |= CWS_WANTS_HANGUP; /* someone waiting for an answer may give up */
-    if (c->is_blocked)
+    if (c->is_blocked || c->read_wants_write)
         want |= CWS_WANTS_WRITE;
     if (want == c->interest)
         return;
@@ -158,6 +158,12 @@ void cws_conn_update_interest(cws_conn *c, bool is_lazy)
         return;
     }
     c->interest = want;
+}
+
+void cws_conn_work_pending(cws_conn *c)
+{
+    if (c->ops->has_pending(c) && cws_conn_wants_input(c))
+        cws_conn_work(c, CWS_WORK_INPUT);
 }
 
 void cws_conn_count_buffered(cws_conn *c)

@@ -119,7 +119,7 @@ void cws_outq_clear(cws_conn *c);
 bool cws_outq_orphan(cws_conn *c);
 void cws_outq_free_list(cws_loop *l);
 
-/* ---- transport: the seam between the engine and plain TCP or TLS */
+/* ---- transport: the seam between the engine and plain TCP, TLS or a PROXY header that is still to come */
 
 #define CWS_IO_AGAIN (-1)
 #define CWS_IO_ERROR (-2)
@@ -127,11 +127,23 @@ typedef struct cws_transport_ops {
     bool is_tls;
     ssize_t (*read)(cws_conn *c, uint8_t *p, size_t n);                   /* > 0, 0 at the end, CWS_IO_* */
     ssize_t (*writev)(cws_conn *c, const struct iovec *v, int count);     /* > 0 (maybe short), CWS_IO_* */
+    bool (*has_pending)(cws_conn *c);                                     /* would read give something that epoll does not announce? */
     bool (*has_unread)(cws_conn *c);                                      /* would close() now cost the peer our last bytes? */
     void (*shutdown_write)(cws_conn *c);
     void (*free_state)(cws_conn *c);                                      /* c->transport_state, when c is freed */
 } cws_transport_ops;
 extern const cws_transport_ops cws_transport_plain;
+
+/* proxy.c: c's first bytes are a PROXY header; then TLS begins if t is not NULL. False: no memory. */
+bool cws_proxy_attach(cws_conn *c, cws_tls *t);
+/* tls.c: c's next bytes are a TLS handshake. False: no memory. */
+bool cws_tls_attach(cws_conn *c, cws_tls *t);
+/* tls_context.c, any thread */
+cws_tls *cws_tls_retain(cws_tls *t);
+/* A server's side of one connection under the present certificate; NULL: no memory. */
+struct ssl_st *cws_tls_open(cws_tls *t);
+/* "what: why", from OpenSSL's queue (which it empties) or else from errno. */
+void cws_tls_explain(const char *what, char *error, size_t n);
 
 /* ---- HTTP */
 
@@ -229,9 +241,11 @@ struct cws_conn {
     uint8_t peer_family;
     uint8_t deflate_bits;  /* permessage-deflate was agreed on and the peer can look back 2^this bytes; 0: not agreed on */
     uint8_t state, reason, interest, work_flags;
+    uint8_t setup;        /* while the transport is being set up: the reason if that is not over in time */
     bool is_paused : 1, is_blocked : 1, is_over_mark : 1, has_unparsed : 1, is_websocket : 1;
     bool skips_oversize : 1, saw_eof : 1, had_request : 1, ends_with_linger : 1;
     bool is_resting : 1;   /* its input goes on in the next turn */
+    bool read_wants_write : 1; /* TLS: reading goes on when the socket takes bytes */
 };
 
 /* conn.c */
@@ -247,6 +261,8 @@ bool cws_conn_wants_input(const cws_conn *c);
 /* Brings epoll in line. Lazy keeps interest in input that will only be refused if it comes: most answers are faster. */
 void cws_conn_update_interest(cws_conn *c, bool is_lazy);
 void cws_conn_count_buffered(cws_conn *c);
+/* If the transport holds input that may be read now, the next turn reads it. */
+void cws_conn_work_pending(cws_conn *c);
 
 /* conn_input.c */
 void cws_conn_event(cws_conn *c, uint32_t events);
@@ -319,7 +335,8 @@ typedef struct cws_listener {
     uint64_t data;        /* epoll data; 0: closed */
     int fd;
     uint16_t tag;
-    bool is_shared;
+    bool is_shared, expects_proxy;
+    cws_tls *tls;         /* one use, or NULL */
 } cws_listener;
 void cws_listener_event(cws_loop *l, uint64_t data);
 void cws_listener_resume(cws_loop *l);
@@ -351,6 +368,7 @@ struct cws_loop {
     uint32_t free_queue_count;
     cws_deflate deflate;
     size_t inflate_left;  /* what the connection that is being read may still have inflated in this turn */
+    uint64_t handshake_ns; /* spent on TLS handshakes this turn */
     int64_t date_s;
     char date[32];
     cws_loop_stats stats;

@@ -99,5 +99,14 @@ size_t ws_deflate_answer(const ws_deflate_terms *terms, char out[WS_DEFLATE_ANSW
 typedef struct http1_encodings { uint8_t gzip, any; } http1_encodings;
 void http1_read_encodings(http1_encodings *e, cws_slice line);
 bool http1_accepts_gzip(const http1_encodings *e);
+/* ---- proxy_parse.c: the PROXY protocol's header, v1 and v2 (haproxy's proxy-protocol.txt). */
+#define CWS_PROXY_BYTES 2048u /* the longest header taken: addresses and what proxies add to them */
+typedef struct cws_proxy_header {
+    bool has_source;            /* false: the proxy speaks for itself (LOCAL, UNKNOWN) or its client has no address */
+    cws_address source;
+    uint32_t header_n;          /* bytes of the header, on DONE */
+} cws_proxy_header;
+/* Looks at p[0..n). MORE: all n bytes belong to the header. ERROR as soon as no further byte could make it one. */
+cws_parse cws_proxy_parse(cws_proxy_header *h, const uint8_t *p, size_t n);
 
 #endif

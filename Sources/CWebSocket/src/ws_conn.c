@@ -170,7 +170,7 @@ static void begin_frame(cws_conn *c, const ws_frame *f)
         cws_ws_fail(c, CWS_R_FRAME_FRAGMENTS);
         return;
     }
-    if (f->payload_n > UINT64_MAX - a->size) {
+    if (f->payload_n > c->loop->limits.skipped_ceiling_bytes || a->size > c->loop->limits.skipped_ceiling_bytes - f->payload_n) {
         cws_ws_fail(c, CWS_R_FRAME_TOO_BIG);
         return;
     }

@@ -29,17 +29,22 @@ package enum ManualPage {
 
             """
         out += paragraph(
-            "--config FILE", "The settings file. Default: \(SettingsLoader.defaultPath), if it exists. Variable: \(SettingsLoader.configVariable).")
+            "--config FILE",
+            "The settings file. Default: \(SettingsLoader.defaultPath), if it exists. Variable: \(SettingsLoader.configVariable)."
+        )
         for group in SettingGroup.allCases {
             out += ".SS \(escaped(group.rawValue))\n"
             for setting in SettingsTable.listed where setting.group == group {
-                out += paragraph("--\(setting.name) VALUE", "\(SettingsHelp.sentence(setting)) Default: \(setting.defaultText).")
+                out += paragraph(
+                    "--\(setting.name) VALUE", "\(SettingsHelp.sentence(setting)) Default: \(setting.defaultText).")
             }
         }
         out += ".SH SIGNALS\n"
         out += paragraph("SIGTERM, SIGINT", "Drains and exits with 0. A second SIGINT exits at once.")
         out += paragraph(
-            "SIGHUP", "Reads the settings again and applies those that allow it. Settings that are not acceptable are logged and change nothing.")
+            "SIGHUP",
+            "Reads the settings again and applies those that allow it. Settings that are not acceptable are logged and change nothing."
+        )
         out += ".SH EXIT STATUS\n"
         for (code, meaning) in CommandTable.exitCodes { out += paragraph(String(code), meaning) }
         out += ".SH ENVIRONMENT\n"
@@ -53,12 +58,16 @@ package enum ManualPage {
         ("STATE_DIRECTORY, XDG_DATA_HOME, HOME", "Where the data directory is by default."),
         ("CREDENTIALS_DIRECTORY", "If it holds linkrelay.key, that is the master key."),
         ("NOTIFY_SOCKET, WATCHDOG_USEC, LISTEN_FDS", "The service manager's; see systemd.service(5) and systemd.socket(5)."),
+        (SettingsLoader.adminTokenVariable, "A token with the scope admin for the commands that ask a running relay, needed when admin-listen is an address."),
         ("JOURNAL_STREAM", "If standard error is the journal, lines carry its priority prefix."),
     ]
 
     private static let files = [
         (SettingsLoader.defaultPath, "The settings file."),
-        ("DATA-DIR/linkrelay.sqlite, DATA-DIR/linkrelay.key", "The database and the master key. Back up both, and apart from each other."),
+        (
+            "DATA-DIR/linkrelay.sqlite, DATA-DIR/linkrelay.key",
+            "The database and the master key. Back up both, and apart from each other."
+        ),
     ]
 
     private static func paragraph(_ tag: String, _ text: String) -> String {

@@ -14,6 +14,7 @@ package enum SettingKind: Sendable {
     /// `zero`: what 0 means, where it means something of its own.
     case count(any Property<Int>, ClosedRange<Int>, zero: String?)
     case addresses(any Property<[ListenAddress]>)
+    case admin(any Property<AdminListen>)
     case networks(any Property<[NetworkPrefix]>)
     case origins(any Property<[String]>)
     case hosts(any Property<[String]>)
@@ -26,6 +27,8 @@ package enum SettingKind: Sendable {
     case format(any Property<LogFormat>)
     /// "on" or "off".
     case toggle(any Property<Bool>)
+    case policy(any Property<PolicyMode>)
+    case words(any Property<[String]>, PolicyWord)
 }
 
 package struct Setting: Sendable {
@@ -57,7 +60,7 @@ package struct Setting: Sendable {
     /// Whether several values may be given, by repetition or with commas.
     package var isList: Bool {
         switch kind {
-        case .addresses, .networks, .origins, .hosts: true
+        case .addresses, .networks, .origins, .hosts, .words: true
         default: false
         }
     }
@@ -68,6 +71,7 @@ package enum SettingGroup: String, Sendable, CaseIterable {
     case log = "Log"
     case links = "Links and accounts"
     case rooms = "Presence and commands"
+    case downloads = "Downloads"
     case memory = "Sizes and memory"
     case connections = "Connections"
 }
@@ -98,6 +102,8 @@ extension Setting {
             settings[keyPath: property] = try list(text, "is no origin") { RequestOrigin(configured: $0)?.serialized }
         case .hosts(let property):
             settings[keyPath: property] = try list(text, "is no host name") { RequestAuthority($0, foldingCase: true)?.text }
+        case .words(let property, let word):
+            settings[keyPath: property] = try list(text, "cannot be used here") { word.parse($0) }
         default:
             try applyText(text, to: &settings)
         }
@@ -111,6 +117,9 @@ extension Setting {
         case .headerName(let property):
             guard Self.isToken(text) else { throw refusal(text, "is no header name") }
             settings[keyPath: property] = text.lowercased()
+        case .admin(let property):
+            guard let place = AdminListen(parsing: text) else { throw refusal(text, "is no place for the operator's surface") }
+            settings[keyPath: property] = place
         case .directory(let property, _):
             guard Self.isPath(text) else { throw refusal(text, "is no directory name") }
             settings[keyPath: property] = text
@@ -126,6 +135,9 @@ extension Setting {
         case .toggle(let property):
             guard text == "on" || text == "off" else { throw refusal(text, "is neither on nor off") }
             settings[keyPath: property] = text == "on"
+        case .policy(let property):
+            guard let mode = PolicyMode(rawValue: text) else { throw refusal(text, "is no policy") }
+            settings[keyPath: property] = mode
         default:
             return
         }
@@ -194,6 +206,7 @@ extension Setting {
         case .count(_, let range, let zero):
             "a number from \(range.lowerBound) to \(range.upperBound)" + (zero.map { " (0: \($0))" } ?? "")
         case .addresses: "ADDRESS:PORT with a numeric address, such as 127.0.0.1:8787, [::1]:8787 or *:8787, or unix:/PATH"
+        case .admin: "data-dir, off, a loopback address with a port such as 127.0.0.1:8788, or unix:/PATH"
         case .networks: "networks such as 10.0.0.0/8 or fd00::/8, single addresses, or unix"
         case .origins: "origins such as https://example.org, separated by commas"
         case .hosts: "host names, with a port or without, separated by commas"
@@ -204,6 +217,8 @@ extension Setting {
         case .level: "one of " + Log.Level.allCases.map(\.name).joined(separator: ", ")
         case .format: "one of " + LogFormat.allCases.map(\.rawValue).joined(separator: ", ")
         case .toggle: "on or off"
+        case .policy: "one of " + PolicyMode.allCases.map(\.rawValue).joined(separator: ", ")
+        case .words(_, let word): word.accepted
         }
     }
 
@@ -219,13 +234,16 @@ extension Setting {
         case .bytes(let property, _): ByteText.describe(settings[keyPath: property])
         case .count(let property, _, _): String(settings[keyPath: property])
         case .addresses(let property): settings[keyPath: property].map(\.description).joined(separator: ",")
+        case .admin(let property): settings[keyPath: property].description
         case .networks(let property): settings[keyPath: property].map(\.description).joined(separator: ",")
-        case .origins(let property), .hosts(let property): settings[keyPath: property].joined(separator: ",")
+        case .origins(let property), .hosts(let property), .words(let property, _):
+            settings[keyPath: property].joined(separator: ",")
         case .origin(let property), .headerName(let property), .file(let property): settings[keyPath: property] ?? ""
         case .directory(let property, _): settings[keyPath: property]
         case .level(let property): settings[keyPath: property].name
         case .format(let property): settings[keyPath: property].rawValue
         case .toggle(let property): settings[keyPath: property] ? "on" : "off"
+        case .policy(let property): settings[keyPath: property].rawValue
         }
     }
 

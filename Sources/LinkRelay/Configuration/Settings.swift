@@ -7,6 +7,7 @@
 package struct Settings: Sendable, Equatable {
     // Where
     package var listen: [ListenAddress] = [ListenAddress.tcp(host: "127.0.0.1", port: 8787)]
+    package var adminListen = AdminListen.standard
     /// Empty until the loader has chosen one.
     package var dataDir = ""
     package var publicURL: String?
@@ -15,6 +16,12 @@ package struct Settings: Sendable, Equatable {
     package var origins: [String] = []
     package var trustedProxies: [NetworkPrefix] = []
     package var userHeader: String?
+    package var proxyProtocol = false
+    package var tlsCert: String?
+    package var tlsKey: String?
+    package var tlsSelfSigned = false
+    /// Zero = no Strict-Transport-Security.
+    package var hstsMaxAge = Duration.zero
     /// 0 = one for each processor core.
     package var loops = 0
     // Log
@@ -40,6 +47,12 @@ package struct Settings: Sendable, Equatable {
     package var resultRetention = Duration.seconds(120)
     package var heldCommandCount = 64
     package var heldCommandBytes = 8 << 20
+    // Downloads
+    package var commandPolicy = PolicyMode.strict
+    /// Empty = every public host.
+    package var downloadHosts: [String] = []
+    package var downloadSuffixes = CommandPolicy.defaultSuffixes
+    package var downloadLanHosts: [String] = []
     // Memory
     package var clientMessageBytes = 1 << 20
     package var sdMessageBytes = 32 << 20
@@ -72,9 +85,33 @@ package struct Settings: Sendable, Equatable {
 }
 
 extension Settings {
+    /// Whether TCP listeners speak TLS; Unix sockets never do.
+    package var usesTLS: Bool { tlsSelfSigned || tlsCert != nil }
+
+    /// What commands may make an install download, unless a link's owner decided otherwise.
+    package var policy: CommandPolicy {
+        CommandPolicy(mode: commandPolicy, hosts: downloadHosts, suffixes: downloadSuffixes, lanHosts: downloadLanHosts)
+    }
+
     /// The names under which requests are answered, beside localhost and numeric addresses.
     package var acceptedHosts: [String] {
         guard let publicURL, let host = RequestOrigin(configured: publicURL)?.host, !hosts.contains(host) else { return hosts }
         return hosts + [host]
     }
+
+    /// The web origins whose scripts may connect. The public URL is ours, also where a proxy ends TLS and `Host` alone cannot
+    /// tell that the page was loaded by https.
+    package var acceptedOrigins: [String] {
+        guard let publicURL, !origins.contains(publicURL) else { return origins }
+        return origins + [publicURL]
+    }
+
+    /// `acceptedHosts` without ports and brackets.
+    package var acceptedHostNames: [String] {
+        acceptedHosts.compactMap { RequestAuthority($0, foldingCase: true)?.name.trimmingBrackets }
+    }
+}
+
+extension String {
+    fileprivate var trimmingBrackets: String { hasPrefix("[") ? String(dropFirst().dropLast()) : self }
 }

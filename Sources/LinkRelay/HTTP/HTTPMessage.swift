@@ -40,6 +40,17 @@ package struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
+extension PeerAddress {
+    /// The whole address, for the operator who asked for it.
+    var fullText: String {
+        switch family {
+        case .unix: "unix"
+        case .v4: IPAddress(bytes: bytes).description + ":\(port)"
+        case .v6: "[\(IPAddress(bytes: bytes))]:\(port)"
+        }
+    }
+}
+
 package struct HTTPRequest: Sendable {
     package var method: String
     /// Without query; already refused if it needed normalising.
@@ -82,14 +93,22 @@ package protocol RoomControl: Sendable {
     func kick(_ room: RoomID, reason: KickReason) async
     /// Sends `upgradeKey` to the room's clients only: the install is about to store the key by itself.
     func announceUpgrade(_ room: RoomID, key: LinkKey) async
+    /// The owner decided anew about downloads; in force for the next command.
+    func setPolicy(_ policy: InstancePolicy, of room: RoomID) async
     func presence(of rooms: [RoomID]) async -> [RoomID: RoomSnapshot]
     /// Prometheus text.
     func metricsText() async -> String
     /// False while draining.
     var isAccepting: Bool { get }
+    /// An install was paired by its owner's account; for the operator's list.
+    func notePairing(_ room: RoomID, from address: PeerAddress)
 }
 
-package enum KickReason: String, Sendable, CaseIterable { case deleted, expired, userRemoved = "user_removed", revoked }
+extension RoomControl {
+    package func notePairing(_ room: RoomID, from address: PeerAddress) {}
+}
+
+package enum KickReason: String, Sendable, CaseIterable { case deleted, expired, userRemoved = "user_removed", revoked, byOperator = "by_operator" }
 
 package struct RoomSnapshot: Sendable, Hashable {
     package var presence: Presence

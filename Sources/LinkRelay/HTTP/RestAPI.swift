@@ -13,11 +13,15 @@ package final class RestAPI: Sendable {
     let log: Log
     package let counters: RestCounters
     let probe: ReadinessProbe
+    let store: any LinkStore
+    /// The operator's; owners decide on top of it.
+    let policy: CommandPolicy
 
     /// - Parameter monotonic: milliseconds of a clock that never jumps; ages the readiness answer.
     package init(
         keys: KeyService, accounts: Accounts, rooms: any RoomControl, store: any LinkStore, origins: OriginPolicy,
-        site: StaticSite, log: Log, counters: RestCounters = RestCounters(), monotonic: @escaping @Sendable () -> Int64
+        site: StaticSite, log: Log, counters: RestCounters = RestCounters(),
+        policy: CommandPolicy = CommandPolicy(), monotonic: @escaping @Sendable () -> Int64
     ) {
         self.keys = keys
         self.accounts = accounts
@@ -26,6 +30,8 @@ package final class RestAPI: Sendable {
         self.site = site
         self.log = log
         self.counters = counters
+        self.store = store
+        self.policy = policy
         probe = ReadinessProbe(store: store, monotonic: monotonic)
     }
 

@@ -75,12 +75,19 @@ struct RestCall: Sendable {
 
 /// Who is calling.
 enum RestCaller: Sendable {
-    case bearer(UserRecord)
-    case cookie(UserRecord)
+    case bearer(UserRecord, Set<TokenScope>)
+    case cookie(UserRecord, Set<TokenScope>)
 
     var user: UserRecord {
         switch self {
-        case .bearer(let user), .cookie(let user): user
+        case .bearer(let user, _), .cookie(let user, _): user
+        }
+    }
+
+    /// What it may do at most, whatever its user's role.
+    var scopes: Set<TokenScope> {
+        switch self {
+        case .bearer(_, let scopes), .cookie(_, let scopes): scopes
         }
     }
 }
@@ -88,24 +95,27 @@ enum RestCaller: Sendable {
 extension RestAPI {
     /// The caller, by token or else by cookie; a change by cookie must come from a trusted page.
     func caller(_ call: RestCall) async throws(RestFailure) -> RestCaller {
-        if let token = call.bearerToken { return .bearer(try await bearer(token)) }
+        if let token = call.bearerToken {
+            let (user, scopes) = try await bearer(token)
+            return .bearer(user, scopes)
+        }
         guard let cookie = SessionCookie.value(in: call.request) else { throw RestFailure(.signInRequired) }
         if !call.method.isSafe && !call.isFromTrustedPage { throw RestFailure(.crossSite) }
-        guard let user = try await stored({ () async throws(StoreError) in try await self.accounts.webSession(cookie) }) else {
-            throw RestFailure(.signInRequired)
-        }
-        return .cookie(user)
+        let session = try await stored { () async throws(StoreError) in try await self.accounts.webSession(cookie) }
+        guard let (user, scopes) = session else { throw RestFailure(.signInRequired) }
+        guard scopes.contains(.link) else { throw RestFailure(.missingScope) }
+        return .cookie(user, scopes)
     }
 
     /// The owner of a token that has the link scope.
-    func bearer(_ token: String) async throws(RestFailure) -> UserRecord {
+    func bearer(_ token: String) async throws(RestFailure) -> (UserRecord, Set<TokenScope>) {
         guard !token.isEmpty,
             let (user, scopes) = try await stored({ () async throws(StoreError) in
                 try await self.accounts.authenticateBearer(token)
             })
         else { throw RestFailure(.badToken) }
         guard scopes.contains(.link) else { throw RestFailure(.missingScope) }
-        return user
+        return (user, scopes)
     }
 
     /// Runs a question to the store; its faults become 503.

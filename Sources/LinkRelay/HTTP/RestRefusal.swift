@@ -27,6 +27,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
     case invalidLegacyKey = "invalid_legacy_key"
     case invalidCredential = "invalid_credential"
     case invalidText = "invalid_text"
+    case invalidPolicy = "invalid_policy"
     // What is there.
     case noSuchInstance = "no_such_instance"
     case instanceLimit = "instance_limit"
@@ -45,7 +46,9 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         // A token without the scope is 401 like a bad one: paired installs drop their sign-in on 401 alone.
         case .signInRequired, .badToken, .missingScope, .badTicket: 401
         case .unsupportedMediaType: 415
-        case .badJSON, .invalidID, .invalidName, .invalidInstallID, .invalidLegacyKey, .invalidCredential, .invalidText: 400
+        case .badJSON, .invalidID, .invalidName, .invalidInstallID, .invalidLegacyKey, .invalidCredential, .invalidText,
+            .invalidPolicy:
+            400
         case .instanceLimit: 400
         case .storeUnavailable, .keysUnavailable, .qrUnavailable: 503
         }
@@ -75,6 +78,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         case .invalidLegacyKey: "The legacyKey must be a pairing code or a link key."
         case .invalidCredential: "Send either a ticket or a token."
         case .invalidText: "The text must have 1 to 512 characters."
+        case .invalidPolicy: "The policy has a mode (default, strict or open) and lists of at most \(InstancePolicy.wordCount) words."
         case .noSuchInstance: "There is no such instance."
         case .instanceLimit: "Instance limit reached"
         case .storeUnavailable: "The server cannot reach its store right now. Try again."

@@ -10,6 +10,31 @@ struct ListenFailure: Error {
     var isInUse: Bool
 }
 
+/// A descriptor that all loops accept from, and the file of a Unix socket that goes with it.
+struct SharedSocket: Sendable {
+    let descriptor: Int32
+    private let path: String?
+    private let inode: UInt64
+
+    /// `path`: what to remove when it is closed; nil for what somebody else has opened.
+    init(descriptor: Int32, path: String?) {
+        self.descriptor = descriptor
+        self.path = path
+        inode = path.flatMap(Self.inode) ?? 0
+    }
+
+    /// After every loop has stopped accepting. A file that another process has put there meanwhile stays.
+    func close() {
+        if let path, inode != 0, Self.inode(path) == inode { unlink(path) }
+        _ = Glibc.close(descriptor)
+    }
+
+    private static func inode(_ path: String) -> UInt64? {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK ? UInt64(status.st_ino) : nil
+    }
+}
+
 enum Listening {
     static let backlog: Int32 = 4096
 
@@ -22,11 +47,22 @@ enum Listening {
         return (descriptor, bound)
     }
 
-    static func open(path: String) throws(ListenFailure) -> Int32 {
+    static func open(path: String, mode: UInt32 = 0o660) throws(ListenFailure) -> Int32 {
         var descriptor: Int32 = -1
-        let status = cws_socket_listen_unix(path, 0o660, &descriptor)
+        let status = cws_socket_listen_unix(path, mode, &descriptor)
         guard status == CWS_OK else { throw failure(status) }
         return descriptor
+    }
+
+    /// Whether an inherited socket is one that TLS is spoken on: everything but a Unix socket.
+    static func isUnix(_ descriptor: Int32) -> Bool {
+        var address = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                getsockname(descriptor, $0, &size) == 0 && $0.pointee.sa_family == sa_family_t(AF_UNIX)
+            }
+        }
     }
 
     private static func failure(_ status: cws_status) -> ListenFailure {
@@ -38,8 +74,10 @@ enum Listening {
 extension Shard {
     static let publicTag: UInt16 = 1
 
-    func listen(_ descriptor: Int32, isShared: Bool) {
+    func listen(_ descriptor: Int32, isShared: Bool, tls: TLSContext?) {
         var options = cws_listener_options()
+        options.tls = tls?.raw
+        options.expects_proxy_header = shared.settings.proxyProtocol
         options.tag = Self.publicTag
         options.is_shared = isShared
         if cws_loop_listen_take(loop.raw, descriptor, &options) != CWS_OK {
@@ -49,13 +87,19 @@ extension Shard {
 
     func unlisten() { cws_loop_unlisten(loop.raw, Self.publicTag) }
 
-    func reading() -> ShardReading {
+    /// `forMetrics`: the longest turn is counted from the last such reading.
+    func reading(forMetrics: Bool = false) -> ShardReading {
         var stats = cws_loop_stats()
         cws_loop_read_stats(loop.raw, &stats)
+        unreportedTurnNs = max(unreportedTurnNs, stats.max_turn_ns)
+        stats.max_turn_ns = unreportedTurnNs
+        if forMetrics { unreportedTurnNs = 0 }
         var reading = ShardReading(counters: counters)
         reading.figures = [
             ("connections_accepted_total", stats.accepted_count, true), ("connections_open", stats.open_count, false),
-            ("websockets_open", stats.websocket_count, false), ("http_requests_total", stats.requests_count, true),
+            ("websockets_open", stats.websocket_count, false), ("tls_connections_open", stats.tls_count, false),
+            ("tls_handshakes_total", stats.handshakes_count, true), ("tls_resumed_total", stats.resumed_count, true),
+            ("tls_handshakes_deferred_total", stats.handshakes_deferred_count, true), ("http_requests_total", stats.requests_count, true),
             ("upgrades_total", stats.upgrades_count, true), ("messages_in_total", stats.messages_in_count, true),
             ("messages_out_total", stats.messages_out_count, true), ("bytes_in_total", stats.bytes_in, true),
             ("bytes_out_total", stats.bytes_out, true), ("queued_bytes", stats.queued_bytes, false),

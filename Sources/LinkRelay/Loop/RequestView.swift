@@ -25,6 +25,21 @@ extension Connection {
         return slice.p == nil ? nil : slice.string
     }
 
+    /// The Origin to judge; two of them are judged as `null`, which no list allows.
+    var origin: String? { cws_request_header_count(raw, "origin") > 1 ? "null" : header("origin") }
+    /// The values of every header of that (lower-case) name, in order of arrival.
+    func headerValues(_ wanted: String) -> [String] {
+        var values: [String] = []
+        var name = cws_slice()
+        var value = cws_slice()
+        var i = 0
+        while cws_request_header_at(raw, i, &name, &value) {
+            if name.string.lowercased() == wanted { values.append(value.string) }
+            i += 1
+        }
+        return values
+    }
+
     func pathEquals(_ text: StaticString) -> Bool {
         let slice = cws_request_path(raw)
         return text.withUTF8Buffer { $0.elementsEqual(slice.buffer) }
@@ -71,11 +86,10 @@ extension Connection {
         }
     }
 
-    /// Answers with 101. False: the handshake was bad and has been answered.
+    /// Answers with 101. False: the handshake was bad and has been answered. Until `setMessageCeiling` a larger message ends the connection.
     func upgrade(subprotocol: String?, messageCeiling: Int, limits: ShardLimits) -> Bool {
         var options = cws_upgrade_options()
         options.message_ceiling_bytes = messageCeiling
-        options.skip_oversize = true
         options.queue_ceiling_bytes = limits.queueCeiling
         options.queue_ceiling_count = UInt32(clamping: limits.memberQueueCount)
         options.allow_deflate = limits.compresses
