@@ -37,7 +37,7 @@ package final class Relay: Sendable {
     /// Builds loops and shards; nothing runs yet. `keys` and `accounts` are what REST and `join` work with.
     package init(
         settings: Settings, log: Log, store: any LinkStore, keys: KeyService, accounts: Accounts,
-        wallClock: @escaping @Sendable () -> WallTime, monotonic: @escaping @Sendable () -> Int64
+        trust: TokenTrust? = nil, wallClock: @escaping @Sendable () -> WallTime, monotonic: @escaping @Sendable () -> Int64
     ) throws(RelayError) {
         self.log = log
         self.store = store
@@ -56,18 +56,19 @@ package final class Relay: Sendable {
             actors.append(ShardActor(loop: loop, shard: shard))
         }
         shards = actors
-        shared.complete(shards: actors, api: makeAPI(settings))
+        shared.complete(shards: actors, api: makeAPI(settings, trust))
     }
 
-    private func makeAPI(_ settings: Settings) -> RestAPI {
+    private func makeAPI(_ settings: Settings, _ trust: TokenTrust?) -> RestAPI {
         RestAPI(
             keys: shared.keys, accounts: accounts, rooms: self, store: store, origins: settings.originPolicy, site: StaticSite(),
-            log: log, counters: restCounters, policy: settings.policy, monotonic: monotonic)
+            log: log, counters: restCounters, policy: settings.policy,
+            outside: OutsideAccounts(userHeader: settings.userHeader, trust: trust), monotonic: monotonic)
     }
 
-    /// Takes over what may change while running: limits, origins, hosts. Drops nobody.
-    package func reload(_ settings: Settings) async {
-        shared.replace(settings: settings, api: makeAPI(settings))
+    /// Takes over what may change while running: limits, origins, hosts, keys of others. Drops nobody.
+    package func reload(_ settings: Settings, trust: TokenTrust? = nil) async {
+        shared.replace(settings: settings, api: makeAPI(settings, trust))
         let limits = ShardLimits(settings, loopCount: shared.loopCount)
         for shard in shards { await shard.run { $0.limits = limits } }
     }

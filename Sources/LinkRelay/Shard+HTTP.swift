@@ -34,7 +34,9 @@ extension Shard {
         guard let api = shared.api, shared.shards.indices.contains(index) else {
             return respondJSON(connection, status: 503, error: "The relay is starting.", code: "starting", headers: [("Retry-After", "1")])
         }
-        let request = connection.request(remote: connection.peer, isSecure: connection.isTLS)
+        var request = connection.request(remote: connection.peer, isSecure: connection.isTLS)
+        let peer = connection.peer
+        request.isFromTrustedProxy = shared.settings.trustedProxies.contains { $0.contains(peer) }
         let id = connection.id
         let home = shared.shards[index]
         Task {

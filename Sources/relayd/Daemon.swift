@@ -19,6 +19,8 @@ struct Daemon {
     private let notifier: ServiceNotifier
     private let data: DataDirectory
     private let relay: Relay
+    /// The identity provider's keys in use.
+    private var trust: TokenTrust?
 
     static func run(_ source: SettingsPlaces, _ loaded: LoadedSettings, showsWelcome: Bool) async throws -> ExitCode {
         let settings = loaded.settings
@@ -27,11 +29,13 @@ struct Daemon {
         let log = Log(level: settings.logLevel, sink: sink)
         prepareProcess(settings, log)
         let data = try await DataDirectory.open(settings)
+        let trust: TokenTrust?
+        do { trust = try TrustedKeys.load(settings) } catch { throw Failure(.settings, "\(error.sentence).") }
         let (owner, isFirstStart) = try await data.accounts.ensureOwner()
-        let relay = try relay(settings, log, data)
+        let relay = try relay(settings, log, data, trust)
         let daemon = Daemon(
             source: source, settings: settings, sink: sink, log: log,
-            notifier: ServiceNotifier(environment: source.environment), data: data, relay: relay)
+            notifier: ServiceNotifier(environment: source.environment), data: data, relay: relay, trust: trust)
         let (occurrences, continuation) = AsyncStream.makeStream(of: Occurrence.self)
         SignalWaiter.receive { continuation.yield(.signal($0)) }
         try await daemon.start()
@@ -49,7 +53,9 @@ struct Daemon {
         }
     }
 
-    private static func relay(_ settings: Settings, _ log: Log, _ data: DataDirectory) throws(Failure) -> Relay {
+    private static func relay(
+        _ settings: Settings, _ log: Log, _ data: DataDirectory, _ trust: TokenTrust?
+    ) throws(Failure) -> Relay {
         let limiter = WrongCodeLimiter(
             burst: settings.wrongCodeBurst, interval: settings.wrongCodeInterval, totalPerMinute: settings.wrongCodesPerMinute)
         let keys = KeyService(
@@ -57,7 +63,7 @@ struct Daemon {
             wallClock: LogClock.system.wall, monotonic: LogClock.system.monotonic)
         do {
             return try Relay(
-                settings: settings, log: log, store: data.store, keys: keys, accounts: data.accounts,
+                settings: settings, log: log, store: data.store, keys: keys, accounts: data.accounts, trust: trust,
                 wallClock: LogClock.system.wall, monotonic: LogClock.system.monotonic)
         } catch {
             throw Failure(.system, "\(error).")
@@ -147,7 +153,13 @@ struct Daemon {
         let change = settings.reloading(new)
         settings = change.settings
         log.level = settings.logLevel
-        await relay.reload(settings)
+        do {
+            trust = try TrustedKeys.load(settings)
+        } catch {
+            // A file half written is no reason to turn everybody away: the former keys stay in use.
+            log.write(.error, "keys_not_reloaded", ["reason": .string(error.sentence)])
+        }
+        await relay.reload(settings, trust: trust)
         log.write(
             .notice, "reloaded",
             [
