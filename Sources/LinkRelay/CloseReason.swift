@@ -10,9 +10,11 @@ enum CloseReason: UInt16, CaseIterable, Sendable {
     case greetingTimeout = 4003
     case overloaded = 4004
     case movedAway = 4005
+    case byOperator = 4006
     case displaced = 4100
     case tooManyErrors = 4101
     case notText = 4102
+    case blocked = 4103
 
     var code: UInt16 { rawValue }
 
@@ -25,8 +27,10 @@ enum CloseReason: UInt16, CaseIterable, Sendable {
         case .greetingTimeout: "no join within the time allowed; come back and send iam, then join"
         case .overloaded: "the relay is busy; come back in a moment"
         case .movedAway: "the connection could not be handed over; come back"
+        case .byOperator: "the operator ended this connection; come back"
         case .displaced: "a newer connection of the same install took this one's place"
         case .tooManyErrors: "too many refused messages on one connection"
+        case .blocked: "the operator blocked this address or user"
         case .notText: "binary messages are not part of this protocol"
         }
     }
@@ -40,8 +44,10 @@ enum CloseReason: UInt16, CaseIterable, Sendable {
         case .greetingTimeout: "greeting_timeout"
         case .overloaded: "overloaded"
         case .movedAway: "moved_away"
+        case .byOperator: "by_operator"
         case .displaced: "displaced"
         case .tooManyErrors: "too_many_errors"
+        case .blocked: "blocked"
         case .notText: "not_text"
         }
     }

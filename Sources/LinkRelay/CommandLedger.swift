@@ -21,6 +21,8 @@ struct CommandLedger {
         var lastStatus: FramedPayload?
         /// The command waits in the room for the extension's return.
         var isHeld = false
+        /// The room's number of the command, once it was sent.
+        var sequence: UInt64 = 0
     }
 
     enum Admission: Equatable {
@@ -72,6 +74,7 @@ struct CommandLedger {
         rows[free].requester = requester
         rows[free].deadlineMs = deadlineMs
         rows[free].isHeld = false
+        rows[free].sequence = 0
         let base = free * Self.stride
         slab.withUnsafeMutableBytes { slab in
             UnsafeMutableRawBufferPointer(rebasing: slab[base..<base + id.count]).copyMemory(from: id)
@@ -98,6 +101,7 @@ struct CommandLedger {
         return old
     }
 
+    mutating func setSequence(row: Int, _ sequence: UInt64) { rows[row].sequence = sequence }
     mutating func setHeld(row: Int, _ held: Bool) { rows[row].isHeld = held }
 
     /// Ends the command. Returns the status it kept, to be released.

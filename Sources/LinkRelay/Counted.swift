@@ -31,7 +31,7 @@ enum RefusalReason: Int, CaseIterable, Sendable {
     case roomFull, commandsInFlight, instanceOffline, duplicateCommand, unsupported, tooManyAttachments
     case unknownKey, unknownCode, spentCode, expiredCode, deletedKey, tooManyTries, storeUnavailable
     case originRefused, draining, connectionsPerAddress, unknownSession, badTransport, badEngineVersion, pollOverlap, idTooLong
-    case invalidNamespace, policy
+    case invalidNamespace, policy, blocked
 
     var code: String {
         switch self {
@@ -67,6 +67,7 @@ enum RefusalReason: Int, CaseIterable, Sendable {
         case .idTooLong: "id_too_long"
         case .invalidNamespace: "invalid_namespace"
         case .policy: "policy"
+        case .blocked: "blocked"
         }
     }
 
@@ -104,6 +105,14 @@ struct ShardCounters: Sendable {
     var sessionsOpened: UInt64 = 0
     var upgradesToWebSocket: UInt64 = 0
     var movedSessions: UInt64 = 0
+    /// Senders held back because a room, or the loop, was over its memory budget.
+    var roomBudgetCount: UInt64 = 0
+    var loopBudgetCount: UInt64 = 0
+    /// Commands refused because too much waited for the extension's return.
+    var heldRefusedCount: UInt64 = 0
+    /// Oversize messages by the sender's role.
+    var oversizeSDCount: UInt64 = 0
+    var oversizeClientCount: UInt64 = 0
 
     var policyCount = [UInt64](repeating: 0, count: PolicyRule.allCases.count)
 

@@ -23,7 +23,9 @@ package final class Relay: Sendable {
     let store: any LinkStore
     let log: Log
     private let accounts: Accounts
+    private let tls: TLSContext?
     private let monotonic: @Sendable () -> Int64
+    let startedAt: WallTime
     private let restCounters = RestCounters()
     private let shards: [ShardActor]
     private let exits: ThreadExits
@@ -31,12 +33,16 @@ package final class Relay: Sendable {
 
     private struct State: Sendable {
         var boundAddresses: [String] = []
+        var sockets: [SharedSocket] = []
+        var adminAddress: String?
         var maintenance: Task<Void, Never>?
+        var onEndRequest: (@Sendable () -> Void)?
     }
 
-    /// Builds loops and shards; nothing runs yet. `keys` and `accounts` are what REST and `join` work with.
+    /// Builds loops and shards; nothing runs yet. `keys` and `accounts` are what REST and `join` work with. `tls`: spoken on every TCP
+    /// listener, never on a Unix socket.
     package init(
-        settings: Settings, log: Log, store: any LinkStore, keys: KeyService, accounts: Accounts,
+        settings: Settings, log: Log, store: any LinkStore, keys: KeyService, accounts: Accounts, tls: TLSContext? = nil,
         trust: TokenTrust? = nil, wallClock: @escaping @Sendable () -> WallTime, monotonic: @escaping @Sendable () -> Int64
     ) throws(RelayError) {
         self.log = log
@@ -44,7 +50,9 @@ package final class Relay: Sendable {
         let loopCount = settings.loops > 0 ? settings.loops : SystemFacts.coreCount
         shared = SharedParts(settings: settings, loopCount: loopCount, keys: keys, log: log, wallClock: wallClock)
         self.accounts = accounts
+        self.tls = tls
         self.monotonic = monotonic
+        startedAt = wallClock()
         exits = ThreadExits(count: loopCount)
         var actors: [ShardActor] = []
         for index in 0..<loopCount {
@@ -56,7 +64,7 @@ package final class Relay: Sendable {
             actors.append(ShardActor(loop: loop, shard: shard))
         }
         shards = actors
-        shared.complete(shards: actors, api: makeAPI(settings, trust))
+        shared.complete(shards: actors, api: makeAPI(settings, trust), admin: makeAdmin(settings))
     }
 
     private func makeAPI(_ settings: Settings, _ trust: TokenTrust?) -> RestAPI {
@@ -66,20 +74,35 @@ package final class Relay: Sendable {
             outside: OutsideAccounts(userHeader: settings.userHeader, trust: trust), monotonic: monotonic)
     }
 
+    private func makeAdmin(_ settings: Settings) -> AdminAPI {
+        AdminAPI(
+            shared: shared, relay: self, store: store, accounts: accounts, restCounters: restCounters, hosts: settings.acceptedHosts)
+    }
+
     /// Takes over what may change while running: limits, origins, hosts, keys of others. Drops nobody.
     package func reload(_ settings: Settings, trust: TokenTrust? = nil) async {
-        shared.replace(settings: settings, api: makeAPI(settings, trust))
+        shared.replace(settings: settings, api: makeAPI(settings, trust), admin: makeAdmin(settings))
         let limits = ShardLimits(settings, loopCount: shared.loopCount)
-        for shard in shards { await shard.run { $0.limits = limits } }
+        for shard in shards {
+            await shard.run { [loopCount = shared.loopCount] in
+                $0.limits = limits
+                $0.loop.takeLimits(from: settings, loopCount: loopCount)
+            }
+        }
     }
 
     package var boundAddresses: [String] { state.withLock { $0.boundAddresses } }
+    /// Where the operator's surface listens, `http://…` or `unix:…`; nil when it does not.
+    package var adminAddress: String? { state.withLock { $0.adminAddress } }
+    /// `body` runs when the operator's surface is told to drain: it has to do what SIGTERM does.
+    package func onEndRequest(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.onEndRequest = body } }
 
     /// Loads the key directory, starts the loops, opens the listeners. `inherited` are listening descriptors of socket activation; when
     /// there are some, the settings' addresses are not opened.
     package func start(inherited: [Int32] = []) async throws(RelayError) {
         do throws(StoreError) {
             try await shared.keys.preload()
+            try await shared.blocks.load(from: store)
             shared.policies.replace(with: try await store.policies())
         } catch { throw .store(error) }
         for (index, shard) in shards.enumerated() {
@@ -89,15 +112,35 @@ package final class Relay: Sendable {
         if inherited.isEmpty {
             for address in shared.settings.listen { try await listen(on: address) }
         } else {
-            for descriptor in inherited { try await adopt(descriptor, name: "inherited descriptor \(descriptor)") }
+            for descriptor in inherited {
+                await adopt(
+                    SharedSocket(descriptor: descriptor, path: nil), name: "inherited descriptor \(descriptor)",
+                    tls: Listening.isUnix(descriptor) ? nil : tls)
+            }
         }
+        try await listenForAdmin()
         let task = Task { [weak self] in
             while !Task.isCancelled {
                 try? await Task.sleep(for: .seconds(15))
-                await self?.maintain()
+                if !Task.isCancelled { await self?.maintain() }
             }
         }
         state.withLock { $0.maintenance = task }
+    }
+
+    /// On the first loop alone: it is for few.
+    private func listenForAdmin() async throws(RelayError) {
+        let settings = shared.settings
+        guard let first = shards.first, !settings.dataDir.isEmpty || settings.adminListen != .standard else { return }
+        let opened: (descriptor: Int32, address: String)?
+        do throws(ListenFailure) {
+            opened = try AdminListening.open(settings.adminListen, dataDir: settings.dataDir)
+        } catch {
+            throw .cannotListen(address: "\(settings.adminListen) (admin-listen)", reason: error.reason, isInUse: error.isInUse)
+        }
+        guard let opened else { return }
+        await first.run { $0.listenForAdmin(opened.descriptor) }
+        state.withLock { $0.adminAddress = opened.address }
     }
 
     private func listen(on address: ListenAddress) async throws(RelayError) {
@@ -112,9 +155,9 @@ package final class Relay: Sendable {
                     throw .cannotListen(address: address.description, reason: error.reason, isInUse: error.isInUse)
                 }
                 bound = opened.port
-                await shard.run { $0.listen(opened.descriptor, isShared: false) }
+                await shard.run { [tls] in $0.listen(opened.descriptor, isShared: false, tls: tls) }
             }
-            let text = host.contains(":") ? "http://[\(host)]:\(bound)" : "http://\(host):\(bound)"
+            let text = "\(tls == nil ? "http" : "https")://\(ListenAddress.tcp(host: host, port: bound))"
             state.withLock { $0.boundAddresses.append(text) }
         case .unix(let path):
             let descriptor: Int32
@@ -123,13 +166,25 @@ package final class Relay: Sendable {
             } catch {
                 throw .cannotListen(address: path, reason: error.reason, isInUse: error.isInUse)
             }
-            try await adopt(descriptor, name: "unix:\(path)")
+            await adopt(SharedSocket(descriptor: descriptor, path: path), name: "unix:\(path)", tls: nil)
         }
     }
 
-    private func adopt(_ descriptor: Int32, name: String) async throws(RelayError) {
-        for shard in shards { await shard.run { $0.listen(descriptor, isShared: true) } }
-        state.withLock { $0.boundAddresses.append(name) }
+    private func adopt(_ socket: SharedSocket, name: String, tls: TLSContext?) async {
+        for shard in shards { await shard.run { $0.listen(socket.descriptor, isShared: true, tls: tls) } }
+        state.withLock { state in
+            state.sockets.append(socket)
+            state.boundAddresses.append(name)
+        }
+    }
+
+    /// Nobody accepts any more: what is shared is closed, and the files of Unix sockets go.
+    private func closeSockets() {
+        let sockets = state.withLock { state in
+            defer { state.sockets = [] }
+            return state.sockets
+        }
+        for socket in sockets { socket.close() }
     }
 
     /// Expires codes and idle keys; their rooms are told.
@@ -168,12 +223,13 @@ package final class Relay: Sendable {
         shared.startDraining()
         state.withLock { $0.maintenance }?.cancel()
         for shard in shards { await shard.run { $0.startDraining() } }
+        closeSockets()
         let patience = shared.settings.drainWindow.wholeMilliseconds.addingClamped(4_000)
         var waited: Int64 = 0
         while waited < patience {
             var open = 0
             for shard in shards { open += await shard.run { $0.sessions.count } }
-            if open == 0 { return }
+            if open == 0, shared.handoversUnderWay.withLock({ $0 }) == 0 { return }
             try? await Task.sleep(for: .milliseconds(50))
             waited += 50
         }
@@ -185,7 +241,16 @@ package final class Relay: Sendable {
         shared.startDraining()
         for shard in shards { shard.loop.stop() }
         await exits.all()
+        closeSockets()
         await store.close()
+    }
+}
+
+extension Relay: OperatorControl {
+    func requestEnd() -> Bool {
+        guard let body = state.withLock({ $0.onEndRequest }) else { return false }
+        body()
+        return true
     }
 }
 
@@ -219,7 +284,7 @@ extension Relay: RoomControl {
 
     package func metricsText() async -> String {
         var readings: [ShardReading] = []
-        for shard in shards { readings.append(await shard.run { $0.reading() }) }
+        for shard in shards { readings.append(await shard.run { $0.reading(forMetrics: true) }) }
         return MetricsText.render(readings)
     }
 }

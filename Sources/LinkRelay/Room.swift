@@ -29,9 +29,15 @@ final class Room {
 
     var lastPresence: Presence?
     var isPresenceDirty = false
+    /// Seated in this turn: they are told the presence even if it did not change (a return within the grace).
+    var newcomers: ContiguousArray<Session> = []
     var isCommandTimerArmed = false
     /// Input of these is held back until the room's queues shrink.
     var heldBack: [Session] = []
+
+    /// For the operator: what happened here, and the traffic of members that are gone.
+    var timeline = RoomTimeline()
+    var pastTraffic = Traffic()
 
     init(id: RoomID, user: UserID, commandsInFlight: Int) {
         self.id = id
@@ -46,7 +52,9 @@ final class Room {
 
 /// An extension that vanished without saying goodbye, within its grace period.
 struct Ghost {
+    /// 0 and nil: a session of the process before this one.
     var serial: UInt64
+    var dialect: Dialect?
     var installID: String?
     var expiresMs: UInt64
     /// What it was sent and did not prove to have received.

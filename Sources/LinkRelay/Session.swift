@@ -25,6 +25,9 @@ final class Session {
 
     /// The room it is seated in.
     unowned(unsafe) var room: Room?
+    /// When it took that seat, and whether it ever had one.
+    var seatedMs: UInt64 = 0
+    var wasSeated = false
     /// Its place in the room's list of its role.
     var seatIndex = 0
     /// The room's command sequence when it sat down: earlier commands were not sent to it.
@@ -49,6 +52,8 @@ final class Session {
     var coalesced: CoalescedProgress?
     /// Why it ended, for the log and the operator.
     var endReason: String?
+    /// What it sent and was sent since it took its seat, for the operator.
+    var traffic = Traffic()
     /// Its input is held back because its room or the process is over the memory budget.
     var isHeldBack = false
 
@@ -63,6 +68,31 @@ final class Session {
     var transportName: String {
         guard let engine else { return "websocket" }
         return engine.transport == .polling ? "polling" : "websocket"
+    }
+}
+
+/// Messages and their bytes, without the framing of the transport.
+struct Traffic: Sendable {
+    var messagesIn: UInt64 = 0
+    var messagesOut: UInt64 = 0
+    var bytesIn: UInt64 = 0
+    var bytesOut: UInt64 = 0
+
+    @inline(__always) mutating func takeIn(_ bytes: Int) {
+        messagesIn &+= 1
+        bytesIn &+= UInt64(truncatingIfNeeded: bytes)
+    }
+
+    @inline(__always) mutating func giveOut(_ bytes: Int) {
+        messagesOut &+= 1
+        bytesOut &+= UInt64(truncatingIfNeeded: bytes)
+    }
+
+    mutating func add(_ other: Traffic) {
+        messagesIn &+= other.messagesIn
+        messagesOut &+= other.messagesOut
+        bytesIn &+= other.bytesIn
+        bytesOut &+= other.bytesOut
     }
 }
 

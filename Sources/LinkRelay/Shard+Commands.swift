@@ -44,6 +44,7 @@ extension Shard {
             endRow(row, in: room, .unsupported, "The extension does not know this kind of command.", to: [session])
         } else {
             relayCommand(inbound.payload, room)
+            if row >= 0 { room.ledger.setSequence(row: row, room.commandSequence) }
         }
         acknowledge(session, inbound.ack, Self.successPayload)
         checkRoomMemory(room, sender: session)
@@ -104,6 +105,7 @@ extension Shard {
         guard room.held.count < limits.heldCommandCount, room.heldBytes + inbound.payload.count <= limits.heldCommandBytes,
             let message = loop.frame(.command, .socketio, payload: inbound.payload)
         else {
+            counters.heldRefusedCount &+= 1
             return endUndelivered(
                 session, inbound, row, room, .refused, "The instance is reconnecting and too much is waiting for it already.")
         }
@@ -114,7 +116,10 @@ extension Shard {
                 command: FramedPayload(message: message, dialect: .socketio, event: .command), sequence: room.commandSequence,
                 row: row))
         room.heldBytes += message.count
-        if row >= 0 { room.ledger.setHeld(row: row, true) }
+        if row >= 0 {
+            room.ledger.setHeld(row: row, true)
+            room.ledger.setSequence(row: row, room.commandSequence)
+        }
     }
 
     func deliverHeld(in room: Room) {
@@ -172,7 +177,7 @@ extension Shard {
         for row in room.ledger.openRows { endRow(row, in: room, reason, sentence, to: room.clients) }
     }
 
-    private func armCommandTimer(_ room: Room) {
+    func armCommandTimer(_ room: Room) {
         guard let next = room.ledger.nextDeadlineMs else { return }
         room.isCommandTimerArmed = true
         schedule(inMs: next > nowMs ? next - nowMs : 0, .commands(room))
@@ -241,12 +246,5 @@ extension Shard {
     func barrierAnswered(_ sd: Session) {
         sd.unconfirmed?.confirmBarrier()
         sendBarrier(sd, force: false)
-    }
-
-    /// The number of the newest ping this extension has answered (native: of its barriers).
-    func lastAnsweredPing(_ sd: Session) -> UInt64 {
-        if let engine = sd.engine { return engine.transport == .websocket ? engine.pongsHeard : .max }
-        guard let log = sd.unconfirmed else { return .max }
-        return log.isBarrierOut ? log.barrierNumber &- 1 : log.barrierNumber
     }
 }

@@ -105,11 +105,13 @@ extension Shard {
         if let connection = session.connection {
             if hasRoom(session, queued: connection.queuedBytes, message.count), connection.send(message) {
                 counters.deliveryCount &+= 1
+                session.traffic.giveOut(message.count)
                 return true
             }
         } else if let engine = session.engine, engine.transport == .polling, !session.isGone {
             if hasRoom(session, queued: engine.queueBytes, message.count), engine.queueCount < limits.memberQueueCount {
                 counters.deliveryCount &+= 1
+                session.traffic.giveOut(message.count)
                 engine.enqueue(message)
                 markPollDirty(session, engine)
                 return true
@@ -167,6 +169,7 @@ extension Shard {
         guard !session.isGone else { return }
         session.isGone = true
         let why = session.endReason ?? reason
+        session.endReason = why
         if session.room != nil { unseat(session, how: isClean ? .left : .vanished) }
         if let log = session.unconfirmed?.takeAll() { for entry in log { entry.command.message.release() } }
         session.unconfirmed = nil

@@ -7,15 +7,17 @@ import LinkProtocol
 extension Shard {
     /// The largest body each path may carry, and whether a larger one is read past instead of refused.
     func bodyCeiling(_ connection: Connection) -> (bytes: UInt64, skips: Bool) {
-        guard isEnginePath(connection) else { return (64 * 1024, false) }
+        guard isEnginePath(connection), connection.listenerTag != Self.adminTag else { return (64 * 1024, false) }
         let sid = EngineIO.Query(parsing: connection.query ?? "")?.sid.flatMap { EngineSID(parsing: $0) }
-        guard let sid, let place = shared.directory.place(of: sid) else { return (64 * 1024, false) }
+        guard let sid, let role = shared.directory.place(of: sid)?.role else { return (64 * 1024, false) }
         // Several packets may share one body; each is held to its own ceiling afterwards.
-        let bytes = place.role == .sd ? limits.sdMessageBytes : limits.clientMessageBytes * 2
+        let bytes = role == .sd ? limits.sdMessageBytes : limits.clientMessageBytes * 2
         return (UInt64(bytes + Self.framingAllowance), true)
     }
 
     func onRequest(_ connection: Connection) {
+        // First of all: what comes by the admin's listener reaches nothing else, and nothing else reaches the admin's surface.
+        if connection.listenerTag == Self.adminTag { return adminRequest(connection) }
         if isEnginePath(connection) { return engineRequest(connection) }
         if connection.pathEquals("/link") {
             if connection.wantsWebSocket { return upgradeNative(connection) }
@@ -31,21 +33,40 @@ extension Shard {
     }
 
     private func rest(_ connection: Connection) {
+        if refusesBlocked(connection) { return }
         guard let api = shared.api, shared.shards.indices.contains(index) else {
             return respondJSON(connection, status: 503, error: "The relay is starting.", code: "starting", headers: [("Retry-After", "1")])
         }
-        var request = connection.request(remote: connection.peer, isSecure: connection.isTLS)
-        let peer = connection.peer
-        request.isFromTrustedProxy = shared.settings.trustedProxies.contains { $0.contains(peer) }
+        if connection.origin == "null" {
+            counters.refuse(.originRefused)
+            return refuse(connection, status: 403, .originRefused, "This origin is not allowed; add it to the setting `origins`.")
+        }
+        let source = source(of: connection)
+        var request = connection.request(remote: source.address, isSecure: source.isSecure)
+        request.isFromTrustedProxy = shared.trusts(connection.peer)
         let id = connection.id
         let home = shared.shards[index]
         Task {
             let response = await api.respond(to: request)
             await home.run { shard in
                 guard let connection = shard.loop.connection(id: id) else { return }
-                connection.respond(status: response.status, headers: response.headers, body: response.body)
+                var headers = response.headers
+                if source.isSecure, let value = shard.shared.strictTransport { headers.append(("Strict-Transport-Security", value)) }
+                connection.respond(
+                    status: response.status, headers: headers, body: response.body,
+                    mayCompress: response.mayCompress && shard.limits.compressesHTTP)
             }
         }
+    }
+
+    /// Whose request this is and whether it came over TLS, here or at a trusted proxy.
+    func source(of connection: Connection) -> RequestSource {
+        let peer = connection.peer
+        let trusted = shared.trustedProxies
+        guard !trusted.isEmpty else { return RequestSource(address: peer, isSecure: connection.isTLS) }
+        return ForwardedAddress.source(
+            peer: peer, isTLS: connection.isTLS, trusted: trusted, forwardedFor: connection.headerValues("x-forwarded-for"),
+            forwardedProto: connection.headerValues("x-forwarded-proto"))
     }
 
     func respondJSON(
@@ -60,12 +81,13 @@ extension Shard {
     }
 
     /// Checks that every way in shares: not draining, a known Host, an allowed Origin. Nil when it has answered with a refusal.
-    func admits(_ connection: Connection, corsHeaders: [(name: String, value: String)]) -> OriginPolicy.Verdict? {
+    func admits(_ connection: Connection, _ source: RequestSource) -> OriginPolicy.Verdict? {
         guard !shared.isDraining else {
             counters.refuse(.draining)
             refuse(connection, status: 503, .draining, "The relay is restarting; come back in a moment.")
             return nil
         }
+        if refusesBlocked(connection) { return nil }
         let host = connection.header("host")
         guard shared.origins.isHostAllowed(host ?? "") else {
             counters.refuse(.originRefused)
@@ -74,9 +96,10 @@ extension Shard {
                 code: "unknown_host")
             return nil
         }
-        let verdict = shared.origins.judge(origin: connection.header("origin"), host: host, isSecure: connection.isTLS)
+        let verdict = shared.origins.judge(origin: connection.origin, host: host, isSecure: source.isSecure)
         if case .refused = verdict {
             counters.refuse(.originRefused)
+            recordRefusal(.originRefused, address: connection.peer)
             refuse(connection, status: 403, .originRefused, "This origin is not allowed; add it to the setting `origins`.")
             return nil
         }

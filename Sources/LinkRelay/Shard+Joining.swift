@@ -49,6 +49,10 @@ extension Shard {
         case .exchanged(let ticket, let newKey, let isRepeat):
             if !isRepeat {
                 log(.notice, "code_exchanged", session, ticket.room)
+                shared.recent.note(
+                    RecentEvent(
+                        at: shared.wallClock(), kind: .pairing, name: "code_exchanged", room: ticket.room, role: session.role,
+                        address: session.address))
             }
             granted(session, PendingSeat(ticket: ticket, ack: ack, newKey: newKey, isRepeat: isRepeat))
         case .refused(let refusal):
@@ -70,6 +74,7 @@ extension Shard {
     }
 
     private func refuseJoin(_ session: Session, _ reason: RefusalReason, _ sentence: String, _ ack: AckReference?) {
+        recordRefusal(reason, address: session.address, role: session.role)
         // Never an `error` event beside the answer: the desktop client shows itself disconnected on any.
         guard let ack else { return refuse(session, reason, sentence, ack: nil) }
         counters.refuse(reason)
@@ -79,6 +84,10 @@ extension Shard {
     // MARK: Granted
 
     private func granted(_ session: Session, _ seat: PendingSeat) {
+        if shared.blocks.isBlocked(seat.ticket.user) {
+            refuseJoin(session, .blocked, "The operator blocked this account.", seat.ack)
+            return resumeInput(session)
+        }
         if let room = session.room {
             if room.id == seat.ticket.room {
                 // Joining the room one is in changes nothing and flickers nothing (both upgrade paths of deployed clients do it).
@@ -89,7 +98,7 @@ extension Shard {
             unseat(session, how: .left)
         }
         let home = seat.ticket.room.home(loopCount: shared.loopCount)
-        guard home != index else { return take(session, seat) }
+        guard home != index else { return sit(session, seat) }
         session.pendingSeat = seat
         // In the middle of a polling body the rest of it is put aside first; receive() moves the session then.
         if session.engine?.isReceiving != true { moveSession(session, to: home) }
@@ -112,22 +121,22 @@ extension Shard {
     func takePendingSeat(_ session: Session) {
         guard let seat = session.pendingSeat else { return resumeInput(session) }
         session.pendingSeat = nil
-        take(session, seat)
+        sit(session, seat)
     }
 
-    private func take(_ session: Session, _ seat: PendingSeat) {
+    private func sit(_ session: Session, _ seat: PendingSeat) {
+        if mayHaveDebts(seat.ticket.room) { takeOver(session, seat) } else { take(session, seat) }
+    }
+
+    func take(_ session: Session, _ seat: PendingSeat) {
         if let key = seat.presentedKey, shared.keys.cachedTicket(for: key)?.room != seat.ticket.room {
             refuseJoin(session, .unknownKey, JoinRefusal.unknownKey.sentence, seat.ack)
             return resumeInput(session)
         }
-        let room = rooms[seat.ticket.room] ?? Room(id: seat.ticket.room, user: seat.ticket.user, commandsInFlight: limits.commandsInFlight)
+        let room = room(for: seat.ticket)
         guard room.memberCount < limits.membersPerRoom else {
             refuseJoin(session, .roomFull, "This room is full.", seat.ack)
             return resumeInput(session)
-        }
-        if rooms[room.id] == nil {
-            rooms[room.id] = room
-            room.ownPolicy = shared.policies.policy(of: room.id)
         }
         // The answer first: the site asks its opening questions on presence only if it knows already that it is in.
         acknowledge(session, seat.ack, Self.joinedPayload)
@@ -136,6 +145,16 @@ extension Shard {
             announce(key, to: seat.isRepeat ? [session] : room.sds + room.clients)
         }
         resumeInput(session)
+    }
+
+    /// The room a ticket opens, made if it is not there.
+    func room(for ticket: RoomTicket) -> Room {
+        if let room = rooms[ticket.room] { return room }
+        let room = Room(id: ticket.room, user: ticket.user, commandsInFlight: limits.commandsInFlight)
+        if let past = pastTimelines.take(room.id) { room.timeline = past }
+        room.ownPolicy = shared.policies.policy(of: room.id)
+        rooms[room.id] = room
+        return room
     }
 
     func announce(_ key: LinkKey, to sessions: ContiguousArray<Session>) {

@@ -8,10 +8,12 @@ extension Shard {
     static let subprotocol = "linkrelay.v1"
 
     func upgradeNative(_ connection: Connection) {
-        guard admits(connection, corsHeaders: []) != nil else { return }
-        let address = connection.peer
+        let source = source(of: connection)
+        guard admits(connection, source) != nil else { return }
+        let address = source.address
         guard shared.addresses.enter(address) else {
             counters.refuse(.connectionsPerAddress)
+            recordRefusal(.connectionsPerAddress, address: address)
             return refuse(connection, status: 429, .connectionsPerAddress, "Too many connections from this address.")
         }
         let offered = connection.header("sec-websocket-protocol") ?? ""
@@ -23,8 +25,7 @@ extension Shard {
             session.presetCredential = JoinCredential(parsing: header[header.index(after: blank)...].utf8)
         }
         let accepted = connection.upgrade(
-            subprotocol: speaksOurs ? Self.subprotocol : nil, messageCeiling: limits.greetingMessageBytes,
-            queueCeiling: limits.queueCeiling, queueCount: limits.memberQueueCount)
+            subprotocol: speaksOurs ? Self.subprotocol : nil, messageCeiling: limits.greetingMessageBytes, limits: limits)
         guard accepted else { return shared.addresses.leave(address) }
         connection.setSession(session)
         session.connection = connection

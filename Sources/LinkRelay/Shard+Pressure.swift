@@ -30,6 +30,7 @@ extension Shard {
 
     private func holdBack(_ sender: Session, _ room: Room) {
         guard !sender.isHeldBack, let connection = sender.connection else { return }
+        if queuedBytes(room) > limits.roomMemoryBytes { counters.roomBudgetCount &+= 1 } else { counters.loopBudgetCount &+= 1 }
         sender.isHeldBack = true
         connection.pause()
         room.heldBack.append(sender)

@@ -25,6 +25,7 @@ extension Shard {
         counters.joinCount &+= 1
         log(.info, "joined", session, room.id)
         shared.keys.touch(room.id)
+        noteSeat(session, in: room)
         if session.role == .sd {
             let returned = takeGhost(session, in: room)
             let displaced = displaceOlder(session, in: room)
@@ -39,12 +40,34 @@ extension Shard {
             room.clients.append(session)
             replayUnfinished(to: session, in: room)
         }
+        room.newcomers.append(session)
         markDirty(room)
+    }
+
+    private func noteSeat(_ session: Session, in room: Room) {
+        if !session.wasSeated { note(.connect, session, in: room, at: wallTime(ofMs: session.openedMs)) }
+        session.wasSeated = true
+        session.seatedMs = nowMs
+        session.traffic = Traffic()
+        note(.join, session, in: room)
+    }
+
+    private func noteDeparture(_ session: Session, from room: Room, _ how: Departure) {
+        room.pastTraffic.add(session.traffic)
+        session.traffic = Traffic()
+        let why = session.endReason ?? ""
+        switch how {
+        case .left: note(.leave, session, in: room, reason: why)
+        case .vanished: note(session.role == .sd ? .vanish : .leave, session, in: room, reason: why)
+        case .displaced: note(.displace, session, in: room, reason: CloseReason.displaced.label)
+        case .kicked: break
+        }
     }
 
     func unseat(_ session: Session, how: Departure) {
         guard let room = session.room else { return }
         session.room = nil
+        noteDeparture(session, from: room, how)
         if session.role == .sd {
             remove(session, from: &room.sds)
             let log = session.unconfirmed?.takeAll() ?? []
@@ -67,6 +90,7 @@ extension Shard {
         }
         shared.keys.touch(room.id)
         markDirty(room)
+        if room.memberCount == 0 { shelveIfDrained(room) }
     }
 
     private func remove(_ session: Session, from seats: inout ContiguousArray<Session>) {
@@ -86,7 +110,7 @@ extension Shard {
     private func becomeGhost(_ session: Session, _ log: [DeliveryLog.Entry], in room: Room) {
         room.ghosts.append(
             Ghost(
-                serial: session.serial, installID: session.identity?.installID, expiresMs: nowMs &+ limits.graceMs,
+                serial: session.serial, dialect: session.dialect, installID: session.identity?.installID, expiresMs: nowMs &+ limits.graceMs,
                 unconfirmed: log))
         schedule(inMs: limits.graceMs, .grace(room))
         self.log(.info, "vanished", session, room.id)
@@ -100,16 +124,23 @@ extension Shard {
             ?? room.ghosts.firstIndex { $0.installID == nil || install == nil }
         guard let i else { return [] }
         counters.graceReturnCount &+= 1
+        note(.return, session, in: room)
         return room.ghosts.remove(at: i).unconfirmed
     }
 
     func graceExpired(_ room: Room) {
+        // What is left of a draining room belongs to the next process.
+        guard !shared.isDraining else { return }
         let now = nowMs
         var gone = 0
         room.ghosts.removeAll { ghost in
             guard ghost.expiresMs <= now else { return false }
             for entry in ghost.unconfirmed { entry.command.message.release() }
             gone += 1
+            room.timeline.note(
+                TimelineEntry(
+                    at: shared.wallClock(), kind: .expire, session: ghost.serial, role: .sd, dialect: ghost.dialect, isPolling: false,
+                    reason: "grace_expired"))
             return true
         }
         guard gone > 0 else { return }
@@ -120,15 +151,22 @@ extension Shard {
 
     // MARK: Newest wins
 
-    /// An older connection of the same named install gives way at once. Returns what it had not proved to have received.
+    /// Older connections that are surely this install's give way at once: of the same named install, or, where neither is named, a polling
+    /// one that does not poll. Returns what they had not proved to have received.
     private func displaceOlder(_ session: Session, in room: Room) -> [DeliveryLog.Entry] {
-        guard let install = session.identity?.installID else { return [] }
+        let install = session.identity?.installID
         var inherited: [DeliveryLog.Entry] = []
-        for older in room.sds where older !== session && older.identity?.installID == install {
+        for older in room.sds where older !== session && older.identity?.installID == install && (install != nil || hasStoppedPolling(older)) {
             inherited += older.unconfirmed?.takeAll() ?? []
             displace(older)
         }
         return inherited
+    }
+
+    /// A living polling client has a poll waiting here but for moments; one cut off after an answer never polls again.
+    private func hasStoppedPolling(_ session: Session) -> Bool {
+        guard let engine = session.engine, engine.transport == .polling else { return false }
+        return engine.pendingPoll == nil
     }
 
     /// An extension that does not name its install may be the same one as an older, silent connection of this key: ask the older one
@@ -137,12 +175,15 @@ extension Shard {
         guard session.identity?.installID == nil else { return }
         for older in room.sds where older !== session && older.identity?.installID == nil {
             let ping = sendBarrier(older, force: true)
-            schedule(inMs: limits.suspectMs, .suspect(room, older.serial, ping: ping))
+            if let engine = older.engine, engine.transport == .polling, let packet = frames?.enginePing, transmit(older, packet) {
+                engine.pingsSent &+= 1
+            }
+            schedule(inMs: limits.suspectMs, .suspect(room, older.serial, ping: ping, since: nowMs))
         }
     }
 
-    func suspectExpired(_ room: Room, _ older: Session, ping: UInt64) {
-        guard older.room === room, !older.isGone, room.sds.count > 1, lastAnsweredPing(older) < ping else { return }
+    func suspectExpired(_ room: Room, _ older: Session, ping: UInt64, since: UInt64) {
+        guard older.room === room, !older.isGone, room.sds.count > 1, !hasShownLife(older, ping: ping, since: since) else { return }
         // Silent while the newer one speaks: its commands go to the newest, those from before it came only.
         guard let newest = room.sds.max(by: { $0.joinOrder < $1.joinOrder }), newest !== older else { return }
         let log = older.unconfirmed?.takeAll() ?? []
@@ -154,6 +195,14 @@ extension Shard {
             }
         }
         displace(older)
+    }
+
+    private func hasShownLife(_ session: Session, ping: UInt64, since: UInt64) -> Bool {
+        guard let engine = session.engine else {
+            guard let log = session.unconfirmed else { return true }
+            return (log.isBarrierOut ? log.barrierNumber &- 1 : log.barrierNumber) >= ping
+        }
+        return engine.transport == .polling ? engine.lastHeardMs > since : engine.pongsHeard >= ping
     }
 
     private func displace(_ older: Session) {
@@ -177,18 +226,19 @@ extension Shard {
             i += 1
             room.isPresenceDirty = false
             let presence = room.presence
-            if presence != room.lastPresence {
-                room.lastPresence = presence
-                tellPresence(presence, room)
-            }
+            let newcomers = room.newcomers
+            room.newcomers.removeAll()
+            let isChanged = presence != room.lastPresence
+            room.lastPresence = presence
+            tellPresence(presence, isChanged ? room.sds + room.clients : newcomers.filter { $0.room === room })
             if room.isEmpty { retire(room) }
         }
         dirtyRooms.removeAll(keepingCapacity: true)
     }
 
-    private func tellPresence(_ presence: Presence, _ room: Room) {
+    private func tellPresence(_ presence: Presence, _ members: ContiguousArray<Session>) {
         let payload = Array("{\"client\":\(presence.clientCount),\"sd\":\(presence.sdCount)}".utf8)
-        fanOut(.roomPresence, payload, to: room.sds + room.clients)
+        fanOut(.roomPresence, payload, to: members)
     }
 
     /// One frame a dialect, shared by all receivers.
@@ -206,7 +256,10 @@ extension Shard {
     func retire(_ room: Room) {
         for held in room.held { held.command.message.release() }
         room.held.removeAll()
-        if rooms[room.id] === room { rooms[room.id] = nil }
+        if rooms[room.id] === room {
+            pastTimelines.put(room.timeline, for: room.id)
+            rooms[room.id] = nil
+        }
     }
 
     // MARK: By order
@@ -219,6 +272,7 @@ extension Shard {
         fanOut(.kicked, nil, to: members)
         for member in members {
             counters.kickedCount &+= 1
+            note(.kick, member, in: room, reason: reason.rawValue)
             unseat(member, how: .kicked)
         }
         for ghost in room.ghosts { for entry in ghost.unconfirmed { entry.command.message.release() } }

@@ -18,6 +18,8 @@ extension Shard {
         }
         counters.statusCount &+= 1
         let row = room.ledger.find(id: inbound.id) ?? -1
+        // An answer proves that its command arrived, and with it everything before.
+        if row >= 0 { session.unconfirmed?.confirm(through: room.ledger.rows[row].sequence) }
         let isProgress = inbound.status.map { !$0.isTerminal } ?? false
         var native: Message?
         var socketio: Message?
@@ -73,7 +75,7 @@ extension Shard {
         } else if inbound.status != nil {
             let requester = room.ledger.rows[row].requester
             room.ledger.close(row: row)?.message.release()
-            if let framed, !room.clients.contains(where: { $0.serial == requester }) { keepUnheard(framed, room) }
+            if let framed, isMissed(by: requester, room) { keepUnheard(framed, room) }
             if room.isEmpty { markDirty(room) }
         }
     }
@@ -82,6 +84,11 @@ extension Shard {
     static let keptStatusBytes = 64 * 1024
 
     // MARK: For those who come back
+
+    /// A command taken over from an earlier process has no requester here: whoever is in the room has heard.
+    private func isMissed(by requester: UInt64, _ room: Room) -> Bool {
+        requester == 0 ? room.clients.isEmpty : !room.clients.contains { $0.serial == requester }
+    }
 
     private func keepUnheard(_ status: FramedPayload, _ room: Room) {
         guard limits.resultRetentionMs > 0, room.unheard.count < limits.heldCommandCount,
@@ -140,6 +147,7 @@ extension Shard {
 
     func oversize(_ session: Session, size: UInt64, id: UnsafeRawBufferPointer, type: UnsafeRawBufferPointer) {
         counters.drop(.oversize)
+        if session.role == .sd { counters.oversizeSDCount &+= 1 } else { counters.oversizeClientCount &+= 1 }
         let ceiling = session.role == .sd ? limits.sdMessageBytes : session.role == .client ? limits.clientMessageBytes : limits.greetingMessageBytes
         refuse(session, .tooLarge, "The message has \(size) bytes; at most \(ceiling) are allowed.", ack: nil)
         guard let room = session.room else { return }

@@ -26,9 +26,15 @@ final class Shard {
     var heldBack: [Session] = []
     /// Polling sessions with packets to answer a poll with at the end of the turn.
     var dirtyPolls: [Session] = []
-    /// Serials still to be closed by the drain, and how many a step.
-    var drainQueue: [UInt64] = []
+    /// Rooms and unseated sessions still to be closed by the drain, and how many sessions a step.
+    var drainRooms: [RoomID] = []
+    var drainSessions: [UInt64] = []
     var drainPerStep = 0
+    /// What happened in rooms that are empty now.
+    var pastTimelines = PastTimelines()
+    /// The longest turn that some reader other than the metrics has seen since they last looked.
+    var unreportedTurnNs: UInt64 = 0
+    let startedMs: UInt64
     private var nextSerial: UInt64
 
     init(index: Int, loop: EventLoop, shared: SharedParts) {
@@ -37,6 +43,7 @@ final class Shard {
         self.shared = shared
         limits = ShardLimits(shared.settings, loopCount: shared.loopCount)
         nextSerial = UInt64(index)
+        startedMs = loop.nowMs
     }
 
     var nowMs: UInt64 { loop.nowMs }
@@ -87,7 +94,8 @@ final class Shard {
         case .grace(let room): graceExpired(room)
         case .commands(let room): commandsExpired(room)
         case .unheard(let room): unheardExpired(room)
-        case .suspect(let room, let older, let ping): if let older = sessions[older] { suspectExpired(room, older, ping: ping) }
+        case .suspect(let room, let older, let ping, let since):
+            if let older = sessions[older] { suspectExpired(room, older, ping: ping, since: since) }
         case .drain: drainStep()
         }
     }
@@ -102,6 +110,7 @@ final class Shard {
 
     func onMessage(_ session: Session, _ connection: Connection, isText: Bool, _ bytes: UnsafeRawBufferPointer) {
         guard !session.isGone else { return }
+        session.traffic.takeIn(bytes.count)
         if session.engine != nil {
             engineMessage(session, connection, isText: isText, bytes)
         } else if isText {
@@ -166,7 +175,7 @@ enum ShardTimer {
     case grace(Room)
     case commands(Room)
     case unheard(Room)
-    case suspect(Room, UInt64, ping: UInt64)
+    case suspect(Room, UInt64, ping: UInt64, since: UInt64)
     case drain
 }
 

@@ -29,6 +29,10 @@ struct ShardLimits: Sendable {
     /// Refused messages on one connection before it is closed.
     let refusalsPerSession: UInt32 = 200
     let drainMs: UInt64
+    /// WebSocket messages, for peers that offer it.
+    let compresses: Bool
+    /// HTTP answers that may be.
+    let compressesHTTP: Bool
     /// What commands may make an install download, where a link's owner has not decided otherwise.
     let policy: CommandPolicy
 
@@ -54,5 +58,7 @@ struct ShardLimits: Sendable {
         jsonDepth = s.jsonDepth
         policy = s.policy
         drainMs = UInt64(clamping: s.drainWindow.wholeMilliseconds)
+        compresses = s.compression
+        compressesHTTP = s.httpGzip
     }
 }

@@ -13,15 +13,29 @@ final class SharedParts: Sendable {
     let directory = EngineDirectory()
     let policies = PolicyDirectory()
     let addresses: AddressCensus
+    let blocks = AccessBlocks()
+    let recent = RecentEvents()
     private let late = Locked<[ShardActor]>([])
     private let changeable: Locked<Changeable>
     private let draining = Locked(false)
+    /// Rooms on their way to the shelf; the drain waits for them.
+    let handoversUnderWay = Locked(0)
 
     /// What SIGHUP may replace; read once a request, never per frame.
     private struct Changeable: Sendable {
         var settings: Settings
         var origins: OriginPolicy
         var api: RestAPI?
+        var admin: AdminAPI?
+        var strictTransport: String?
+
+        init(_ settings: Settings, api: RestAPI? = nil, admin: AdminAPI? = nil) {
+            self.settings = settings
+            self.api = api
+            self.admin = admin
+            origins = settings.originPolicy
+            strictTransport = settings.hstsMaxAge > .zero ? "max-age=\(settings.hstsMaxAge.components.seconds)" : nil
+        }
     }
 
     init(
@@ -31,24 +45,33 @@ final class SharedParts: Sendable {
         self.keys = keys
         self.log = log
         self.wallClock = wallClock
-        changeable = Locked(Changeable(settings: settings, origins: settings.originPolicy))
+        changeable = Locked(Changeable(settings))
         addresses = AddressCensus(limit: settings.connectionsPerAddress)
     }
 
     /// Called once, before the first listener opens.
-    func complete(shards: [ShardActor], api: RestAPI) {
+    func complete(shards: [ShardActor], api: RestAPI, admin: AdminAPI) {
         late.withLock { $0 = shards }
-        changeable.withLock { $0.api = api }
+        changeable.withLock {
+            $0.api = api
+            $0.admin = admin
+        }
     }
 
-    func replace(settings: Settings, api: RestAPI) {
-        changeable.withLock { $0 = Changeable(settings: settings, origins: settings.originPolicy, api: api) }
+    func replace(settings: Settings, api: RestAPI, admin: AdminAPI) {
+        changeable.withLock { $0 = Changeable(settings, api: api, admin: admin) }
     }
 
     var shards: [ShardActor] { late.withLock { $0 } }
     var settings: Settings { changeable.withLock { $0.settings } }
     var origins: OriginPolicy { changeable.withLock { $0.origins } }
     var api: RestAPI? { changeable.withLock { $0.api } }
+    var trustedProxies: [NetworkPrefix] { changeable.withLock { $0.settings.trustedProxies } }
+    /// The value of Strict-Transport-Security; nil when browsers are not told.
+    var strictTransport: String? { changeable.withLock { $0.strictTransport } }
+
+    func trusts(_ proxy: PeerAddress) -> Bool { trustedProxies.contains { $0.contains(proxy) } }
+    var admin: AdminAPI? { changeable.withLock { $0.admin } }
 
     var isDraining: Bool { draining.withLock { $0 } }
     func startDraining() { draining.withLock { $0 = true } }
@@ -62,6 +85,7 @@ final class EngineDirectory: Sendable {
     }
     private let places = Locked<[EngineSID: Place]>([:])
 
+    var count: Int { places.withLock { $0.count } }
     func place(of sid: EngineSID) -> Place? { places.withLock { $0[sid] } }
     func set(_ sid: EngineSID, _ place: Place) { places.withLock { $0[sid] = place } }
     func remove(_ sid: EngineSID) { places.withLock { $0[sid] = nil } }
@@ -85,6 +109,9 @@ final class AddressCensus: Sendable {
         }
     }
 
+    /// Sessions counted just now.
+    var total: Int { counts.withLock { $0.values.reduce(0, +) } }
+
     func leave(_ address: PeerAddress) {
         guard limit > 0, !address.isLocal else { return }
         counts.withLock { counts in
@@ -106,5 +133,5 @@ extension PeerAddress {
 }
 
 extension Settings {
-    var originPolicy: OriginPolicy { OriginPolicy(allowed: origins, hosts: acceptedHosts) }
+    var originPolicy: OriginPolicy { OriginPolicy(allowed: acceptedOrigins, hosts: acceptedHosts) }
 }

@@ -7,11 +7,11 @@ import LinkRelay
 
 struct AccountDesk {
     private let settings: Settings
-    private let data: DataDirectory
+    private let data: StorageDirectory
 
     init(_ settings: Settings) async throws(Failure) {
         self.settings = settings
-        data = try await DataDirectory.open(settings)
+        data = try await StorageDirectory.open(settings)
     }
 
     func run(_ command: Command) async throws {
@@ -35,7 +35,7 @@ struct AccountDesk {
             for user in try await data.accounts.users() { Terminal.say("\(user.name)\t\(user.role.rawValue)") }
         case .removeUser(let name):
             try await remove(try await user(name))
-        case .serve, .checkConfig, .help, .version:
+        case .serve, .checkConfig, .ask, .backUp, .checkHealth, .help, .version:
             return
         }
     }

@@ -15,12 +15,15 @@ enum Command {
     case addUser(String)
     case listUsers
     case removeUser(String)
+    case ask(OperatorDesk.Order, asJSON: Bool)
+    case backUp(to: String, includesKey: Bool)
+    case checkHealth(url: String?)
     case help(HelpForm)
     case version
 
     /// Flags with a value that are no settings, and flags without one.
-    static let options: Set<String> = ["user", "name", "label"]
-    static let switches: Set<String> = ["welcome", "man", "markdown"]
+    static let options: Set<String> = ["user", "name", "label", "url"]
+    static let switches: Set<String> = ["welcome", "man", "markdown", "json", "with-key"]
 
     init(_ line: CommandLineWords) throws(Failure) {
         if line.wantsHelp {
@@ -46,6 +49,12 @@ enum Command {
         case "sign-in":
             try expect(words, 1...2)
             return .signIn(user: words.count > 1 ? words[1] : nil)
+        case "backup":
+            try expect(words, 2...2)
+            return .backUp(to: words[1], includesKey: options.removeValue(forKey: "with-key") != nil)
+        case "health":
+            try expect(words, 1...1)
+            return .checkHealth(url: options.removeValue(forKey: "url"))
         case "help":
             try expect(words, 1...1)
             if options.removeValue(forKey: "man") != nil { return .help(.manual) }
@@ -53,6 +62,13 @@ enum Command {
         case "version":
             try expect(words, 1...1)
             return .version
+        case "status", "rooms", "drain", "top":
+            try expect(words, 1...1)
+            return .ask(order(words[0]), asJSON: options.removeValue(forKey: "json") != nil)
+        case "room", "kick":
+            try expect(words, 2...2)
+            guard let id = Int64(words[1]), id > 0 else { throw Failure(.usage, "a room is a number; `relayd rooms` shows them.") }
+            return .ask(words[0] == "room" ? .room(id) : .kick(id), asJSON: options.removeValue(forKey: "json") != nil)
         case "link", "token", "user":
             return try chosenPair(words, &options)
         default:
@@ -81,6 +97,15 @@ enum Command {
             return .removeUser(words[2])
         default:
             throw Failure(.usage, "there is no command `\(pair)`; see `relayd --help`.")
+        }
+    }
+
+    private static func order(_ word: String) -> OperatorDesk.Order {
+        switch word {
+        case "rooms": .rooms
+        case "drain": .drain
+        case "top": .top
+        default: .status
         }
     }
 

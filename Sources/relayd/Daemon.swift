@@ -17,7 +17,8 @@ struct Daemon {
     private let sink: StandardErrorLog
     private let log: Log
     private let notifier: ServiceNotifier
-    private let data: DataDirectory
+    private let data: StorageDirectory
+    private let certificate: Certificate?
     private let relay: Relay
     /// The identity provider's keys in use.
     private var trust: TokenTrust?
@@ -28,16 +29,22 @@ struct Daemon {
         defer { sink.close() }
         let log = Log(level: settings.logLevel, sink: sink)
         prepareProcess(settings, log)
-        let data = try await DataDirectory.open(settings)
+        let data = try await StorageDirectory.open(settings)
+        guard data.claim() else {
+            throw Failure(.unavailable, "another relay runs on \(data.path); stop it, or give another --data-dir.")
+        }
         let trust: TokenTrust?
         do { trust = try TrustedKeys.load(settings) } catch { throw Failure(.settings, "\(error.sentence).") }
         let (owner, isFirstStart) = try await data.accounts.ensureOwner()
-        let relay = try relay(settings, log, data, trust)
+        let certificate = try Certificate.open(settings, dataPath: data.path)
+        let relay = try relay(settings, log, data, certificate, trust)
         let daemon = Daemon(
             source: source, settings: settings, sink: sink, log: log,
-            notifier: ServiceNotifier(environment: source.environment), data: data, relay: relay, trust: trust)
+            notifier: ServiceNotifier(environment: source.environment), data: data, certificate: certificate, relay: relay,
+            trust: trust)
         let (occurrences, continuation) = AsyncStream.makeStream(of: Occurrence.self)
         SignalWaiter.receive { continuation.yield(.signal($0)) }
+        relay.onEndRequest { continuation.yield(.signal(.terminate)) }
         try await daemon.start()
         if isFirstStart || showsWelcome || Terminal.isInteractive { try await daemon.welcome(owner) }
         return await daemon.follow(occurrences) { continuation.yield(.stopped) }
@@ -54,7 +61,7 @@ struct Daemon {
     }
 
     private static func relay(
-        _ settings: Settings, _ log: Log, _ data: DataDirectory, _ trust: TokenTrust?
+        _ settings: Settings, _ log: Log, _ data: StorageDirectory, _ certificate: Certificate?, _ trust: TokenTrust?
     ) throws(Failure) -> Relay {
         let limiter = WrongCodeLimiter(
             burst: settings.wrongCodeBurst, interval: settings.wrongCodeInterval, totalPerMinute: settings.wrongCodesPerMinute)
@@ -63,7 +70,8 @@ struct Daemon {
             wallClock: LogClock.system.wall, monotonic: LogClock.system.monotonic)
         do {
             return try Relay(
-                settings: settings, log: log, store: data.store, keys: keys, accounts: data.accounts, trust: trust,
+                settings: settings, log: log, store: data.store, keys: keys, accounts: data.accounts, tls: certificate?.tls,
+                trust: trust,
                 wallClock: LogClock.system.wall, monotonic: LogClock.system.monotonic)
         } catch {
             throw Failure(.system, "\(error).")
@@ -75,23 +83,38 @@ struct Daemon {
         for socket in sockets.refused {
             log.write(.error, "inherited_socket_refused", ["name": .string(socket.name), "descriptor": .count(socket.descriptor)])
         }
+        if sockets.listening.isEmpty {
+            for address in settings.listen {
+                if let (reason, isInUse) = AddressProbe.obstacle(address) {
+                    await data.store.close()
+                    throw cannotListen(address.description, reason, isInUse)
+                }
+            }
+        }
         do {
             try await relay.start(inherited: sockets.listening.map(\.descriptor))
         } catch {
-            await relay.stop()
+            // Not relay.stop(): it waits for loops that may never have begun. The process ends anyway.
+            await data.store.close()
             switch error {
             case .cannotListen(let address, let reason, let isInUse):
-                let advice = isInUse ? "stop what listens there, or choose another with --listen" : "choose another with --listen"
-                throw Failure(.unavailable, "cannot listen on \(address): \(reason); \(advice).")
+                throw cannotListen(address, reason, isInUse)
             case .store: throw Failure(.storage, "\(error).")
             case .noResources: throw Failure(.system, "\(error).")
             }
         }
+        if let address = relay.adminAddress { Terminal.say("admin at \(address)") }
         for address in relay.boundAddresses { Terminal.say("listening on \(address)") }
+        if let line = certificate?.fingerprintLine { Terminal.say(line) }
         if let address = relay.boundAddresses.first(where: { $0.hasPrefix("http") }) { data.publish(address: address) }
         log.write(.notice, "started", ["version": .string(Version.text), "addresses": .count(relay.boundAddresses.count)])
         notifier.ready(status: "Relaying")
         startWatchdog()
+    }
+
+    private func cannotListen(_ address: String, _ reason: String, _ isInUse: Bool) -> Failure {
+        let advice = isInUse ? "stop what listens there, or choose another with --listen" : "choose another with --listen"
+        return Failure(.unavailable, "cannot listen on \(address): \(reason); \(advice).")
     }
 
     /// How to get in, and how to link. A ticket is a secret: it goes to a terminal or a pipe, never into the journal.
@@ -160,6 +183,7 @@ struct Daemon {
             log.write(.error, "keys_not_reloaded", ["reason": .string(error.sentence)])
         }
         await relay.reload(settings, trust: trust)
+        certificate?.reload(log)
         log.write(
             .notice, "reloaded",
             [

@@ -32,8 +32,15 @@ enum Relayd {
         switch command {
         case .serve(let showsWelcome):
             return try await Daemon.run(source, loaded, showsWelcome: showsWelcome)
+        case .ask(let order, let asJSON):
+            let client = try AdminClient(loaded.settings, environment: source.environment)
+            try await OperatorDesk(client: client, printsJSON: asJSON).run(order)
         case .checkConfig:
             Terminal.say(report(loaded))
+        case .backUp(let target, let includesKey):
+            try Backup(loaded.settings).write(to: target, includesKey: includesKey)
+        case .checkHealth(let url):
+            try HealthCheck(loaded.settings, url: url).run()
         default:
             let desk = try await AccountDesk(loaded.settings)
             try await desk.run(command)

@@ -32,6 +32,9 @@ enum Terminal {
     /// One line, or several, on standard output.
     static func say(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
 
+    /// As it is, on standard output.
+    static func write(_ text: String) { write(text, to: STDOUT_FILENO) }
+
     /// One line on standard error.
     static func complain(_ sentence: String) { write("relayd: \(LogText.printable(sentence))\n", to: STDERR_FILENO) }
 

@@ -2,9 +2,10 @@
  *
  * Paths: /hello; /echo (body back), /small (16 bytes of body at most), /skip (more is skipped; answers "<size> <prefix>"); /later
  * (answered by a post), /wait (answered by fixture_answer_waiting), /stream; /bye (Connection: close); /abort; /move (to the other
- * loop, answered there); /ws.
- * Texts on /ws are echoed, but for: "!close" "!abort" "!move" "!pause" "!beat", "!fill" and "!share" (send until the queue is full, new messages or one)
- * and "!kill" (abort, then send to show that it is refused). SPDX-License-Identifier: Apache-2.0 */
+ * loop, answered there); /peer (whose connection it is); /ws.
+ * Texts on /ws are echoed, but for: "!close" "!abort" "!move" "!pause" (or a text that begins so) "!beat", "!fill" and "!share" (send until the queue is full, new messages or one)
+ * and "!kill" (abort, then send to show that it is refused); "!join", and "!all" (one message to all who joined).
+ * /text answers FIXTURE_TEXT compressed if it may. SPDX-License-Identifier: Apache-2.0 */
 #include "test_loop_fixture.h"
 
 #include <arpa/inet.h>
@@ -102,6 +103,35 @@ static void answer_skip(cws_conn *c)
     (void)cws_respond(c, 200, text(""), (cws_slice){.p = (const uint8_t *)out, .n = (size_t)n}, CWS_RESPOND_KEEP);
 }
 
+size_t fixture_text(uint8_t *out)
+{
+    size_t n = 0;
+    for (int i = 0; i < 60; i++)
+        n += (size_t)sprintf((char *)out + n, "{\"name\":\"model-%d\",\"hash\":\"%08X\",\"type\":\"Checkpoint\"}", i, (unsigned)i * 2654435761u);
+    return n;
+}
+
+static void answer_text(cws_conn *c)
+{
+    uint8_t out[FIXTURE_TEXT_MAX];
+    const size_t n = is(cws_request_query(c), "short") ? 1023 : fixture_text(out);
+    if (n == 1023)
+        memset(out, 'a', n);
+    const uint16_t status = is(cws_request_query(c), "304") ? 304 : 200;
+    (void)cws_respond(c, status, text("Content-Type: text/plain\r\n"), (cws_slice){.p = out, .n = n}, CWS_RESPOND_GZIP);
+}
+
+static void answer_peer(cws_conn *c)
+{
+    char address[INET6_ADDRSTRLEN] = "-", out[80];
+    cws_address a;
+    cws_conn_peer(c, &a);
+    if (a.family != 0)
+        (void)inet_ntop(a.family == 4 ? AF_INET : AF_INET6, a.bytes, address, sizeof address);
+    const int n = snprintf(out, sizeof out, "%s %u %s", address, a.port, cws_conn_is_tls(c) ? "tls" : "plain");
+    (void)cws_respond(c, 200, text(""), (cws_slice){.p = (const uint8_t *)out, .n = (size_t)n}, CWS_RESPOND_KEEP);
+}
+
 static void upgrade(fixture *f, cws_conn *c)
 {
     const cws_upgrade_options o = {
@@ -111,6 +141,7 @@ static void upgrade(fixture *f, cws_conn *c)
         .skip_oversize = f->skips_oversize,
         .queue_ceiling_bytes = f->queue_ceiling,
         .queue_ceiling_count = f->queue_count,
+        .allow_deflate = f->allows_deflate,
     };
     if (cws_upgrade(c, &o) == CWS_OK && f->beat_interval_ms > 0)
         cws_set_heartbeat(c, f->beat_interval_ms, f->beat_timeout_ms, NULL);
@@ -123,6 +154,8 @@ static void on_request(void *ctx, cws_conn *c)
     fixture_note(s->of, &s->of->request_count);
     if (is(path, "/hello"))
         (void)cws_respond(c, 200, text("X-A: b\r\n"), text("hello"), CWS_RESPOND_KEEP);
+    else if (is(path, "/text"))
+        answer_text(c);
     else if (is(path, "/echo") || is(path, "/small"))
         (void)cws_respond(c, 200, text(""), cws_request_body(c), CWS_RESPOND_KEEP);
     else if (is(path, "/skip"))
@@ -143,6 +176,8 @@ static void on_request(void *ctx, cws_conn *c)
         cws_conn_move(c, other_loop(s));
     else if (is(path, "/move"))
         (void)cws_respond(c, 200, text(""), cws_request_body(c), CWS_RESPOND_KEEP);
+    else if (is(path, "/peer"))
+        answer_peer(c);
     else if (is(path, "/ws"))
         upgrade(s->of, c);
     else
@@ -184,9 +219,33 @@ static void fill_shared(fixture_side *s, cws_conn *c)
     fixture_note(s->of, &s->of->full_count);
 }
 
+static bool begins(cws_slice s, const char *t) { return s.n >= strlen(t) && memcmp(s.p, t, strlen(t)) == 0; }
+
+static void send_to_all(fixture_side *s)
+{
+    uint8_t out[FIXTURE_TEXT_MAX];
+    const size_t n = fixture_text(out);
+    cws_message *m = cws_message_new(s->loop, CWS_TEXT, n);
+    if (m == NULL)
+        return;
+    memcpy(cws_message_bytes(m), out, n);
+    for (unsigned i = 0; i < s->member_count; i++) {
+        cws_conn *c = cws_loop_find(s->loop, s->members[i]);
+        if (c != NULL)
+            (void)cws_send(c, m);
+    }
+    cws_message_release(m);
+}
+
 static bool obey(fixture_side *s, cws_conn *c, cws_slice order)
 {
-    if (is(order, "!close"))
+    if (is(order, "!join")) {
+        if (s->member_count < 4)
+            s->members[s->member_count++] = cws_conn_id(c);
+        (void)send_copy(s, c, CWS_TEXT, order.p, order.n);
+    } else if (is(order, "!all"))
+        send_to_all(s);
+    else if (is(order, "!close"))
         cws_close(c, 4001, text("as told"));
     else if (is(order, "!abort"))
         cws_abort(c, CWS_R_NONE);
@@ -196,7 +255,7 @@ static bool obey(fixture_side *s, cws_conn *c, cws_slice order)
             fixture_note(s->of, &s->of->gone_count);
     } else if (is(order, "!move"))
         cws_conn_move(c, other_loop(s));
-    else if (is(order, "!pause")) {
+    else if (begins(order, "!pause")) {
         s->waiting_id = cws_conn_id(c);
         cws_conn_pause(c);
         fixture_note(s->of, &s->of->waiting_count);
@@ -262,6 +321,11 @@ static void on_closed(void *ctx, cws_conn *c, void *user, cws_reason reason, uin
 static void on_alarm(void *ctx) { fixture_note(((fixture_side *)ctx)->of, &((fixture_side *)ctx)->of->alarm_count); }
 static void on_turn_end(void *ctx) { (void)ctx; }
 
+static bool trusts_proxy(void *ctx, const cws_address *peer)
+{
+    return peer->family == 4 && peer->bytes[0] == 127 && !((fixture_side *)ctx)->of->distrusts_proxies;
+}
+
 /* ---- starting, stopping, calling */
 
 static const cws_handlers handlers = {
@@ -275,6 +339,7 @@ static const cws_handlers handlers = {
     .on_closed = on_closed,
     .on_alarm = on_alarm,
     .on_turn_end = on_turn_end,
+    .trusts_proxy = trusts_proxy,
 };
 
 void fixture_init(fixture *f)
@@ -308,7 +373,7 @@ bool fixture_start(fixture *f)
         if (s->loop == NULL)
             return false;
     }
-    const cws_listener_options o = {.tag = 7};
+    const cws_listener_options o = {.tag = 7, .tls = f->tls, .expects_proxy_header = f->expects_proxy};
     if (cws_loop_listen_take(f->sides[0].loop, fd, &o) != CWS_OK)
         return false;
     for (int i = 0; i < f->loop_count; i++)
@@ -365,6 +430,22 @@ cws_loop_stats fixture_stats(fixture_side *s)
         (void)CHECK(fixture_wait(s->of, &done, 1));
     return out;
 }
+
+static void wait_at_gate(void *arg)
+{
+    fixture_gate *g = arg;
+    fixture_note(g->of, &g->entered);
+    (void)fixture_wait(g->of, &g->opened, 1);
+}
+
+void fixture_hold(fixture_side *s, fixture_gate *g)
+{
+    *g = (fixture_gate){.of = s->of};
+    if (cws_loop_post(s->loop, wait_at_gate, g))
+        (void)CHECK(fixture_wait(s->of, &g->entered, 1));
+}
+
+void fixture_release(fixture_gate *g) { fixture_note(g->of, &g->opened); }
 
 void fixture_resume_waiting(fixture_side *s)
 {
@@ -475,13 +556,18 @@ bool client_response_read(int fd, client_response *r, bool is_head_request)
     return r->body_n < sizeof r->body && client_read(fd, r->body, r->body_n);
 }
 
+bool client_upgrade_with(int fd, const char *lines, char *head)
+{
+    return client_send_text(fd, "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+                                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n") &&
+           client_send_text(fd, lines) && client_send_text(fd, "\r\n") && read_until(fd, head, 1024, "\r\n\r\n") && strncmp(head, "HTTP/1.1 101 ", 13) == 0 &&
+           strstr(head, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") != NULL && strstr(head, "X-Test: yes") != NULL;
+}
+
 bool client_upgrade(int fd)
 {
     char head[1024];
-    return client_send_text(fd, "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
-                                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n") &&
-           read_until(fd, head, sizeof head, "\r\n\r\n") && strncmp(head, "HTTP/1.1 101 ", 13) == 0 &&
-           strstr(head, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") != NULL && strstr(head, "X-Test: yes") != NULL;
+    return client_upgrade_with(fd, "", head);
 }
 
 int client_websocket(const fixture *f)

@@ -8,23 +8,9 @@ SPDX-License-Identifier: Apache-2.0
 """
 import sys
 
-import socketio
-
 from extension_orders import ExtensionOrders
-from script_loop import ArrivalJSON, saw, serve
-
-
-def reporting(function):
-    """An exception in a callback of the library only reaches a log there; here it reaches the test."""
-
-    def wrapped(*arguments):
-        try:
-            return function(*arguments)
-        except Exception as error:
-            saw("failed", f"{function.__name__}{arguments!r:.200}: {type(error).__name__}: {error}")
-            raise
-
-    return wrapped
+from script_loop import saw, serve
+from watched_client import WatchedClient, reporting
 
 
 class A1111Extension(ExtensionOrders):
@@ -32,7 +18,7 @@ class A1111Extension(ExtensionOrders):
         super().__init__(directory)
         self.url, self.transports = url, transports or None
         self.is_linked = False
-        self.socket = socketio.Client(json=ArrivalJSON)
+        self.socket = WatchedClient()
         on = self.socket.on
         on("connect", reporting(self.on_connect))
         on("disconnect", reporting(self.on_disconnect))

@@ -11,11 +11,9 @@ import sys
 import urllib.error
 import urllib.request
 
-import socketio
-
-from a1111_extension import reporting
 from extension_orders import ExtensionOrders
-from script_loop import ArrivalJSON, saw, serve
+from script_loop import saw, serve
+from watched_client import WatchedClient, reporting
 
 KEY_FORM = re.compile(r"[0-9a-f]{6}|[0-9a-f]{128}")
 
@@ -28,7 +26,7 @@ class ComfyExtension(ExtensionOrders):
         self.open()
 
     def open(self):
-        self.socket = socketio.Client(json=ArrivalJSON, reconnection_delay=0.2, reconnection_delay_max=1)
+        self.socket = WatchedClient(reconnection_delay=0.2, reconnection_delay_max=1)
         on = self.socket.on
         on("connect", reporting(self.on_connect))
         on("disconnect", reporting(self.on_disconnect))
@@ -88,6 +86,9 @@ class ComfyExtension(ExtensionOrders):
 
     def transport(self):
         return self.socket.transport()
+
+    def leave(self):
+        self.socket.emit("leave")
 
     def pair_by_account(self, token, install_id, name="ComfyUI"):
         """Signs in, stores the key, then drops the old connection and joins on a new one."""

@@ -25,15 +25,19 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def make_relay(tmp_path):
-    """Starts relays with given settings: `make_relay(presence_grace="2s")`."""
+    """Starts relays with given settings: `make_relay(presence_grace="2s")`; `make_relay.prepare()` leaves the start to the test."""
     relays = []
 
-    def make(**settings):
+    def prepare(**settings):
         relay = Relay(tmp_path / f"relay-{len(relays)}", **{**RELAY_DEFAULTS, **settings})
         relays.append(relay)
         relay.directory.mkdir()
-        return relay.start()
+        return relay
 
+    def make(**settings):
+        return prepare(**settings).start()
+
+    make.prepare = prepare
     yield make
     for relay in relays:
         relay.close()
@@ -67,6 +71,7 @@ def extension(tmp_path, closing):
         "a1111-polling": (child.A1111, "a1111_extension.py", ["polling"]),
         "comfy": (child.NEWEST, "comfy_extension.py", []),
         "native": (child.NEWEST, "native_extension.py", []),
+        "native-lister": (child.NEWEST, "native_extension.py", ["resources:list", "activities:list"]),
     }
 
     def start(kind, server, key=None, connect=True):

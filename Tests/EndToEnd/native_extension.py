@@ -1,7 +1,7 @@
 """A scripted extension in the native dialect: plain WebSocket at /link, one JSON object a message.
 
 Says who it is with an install id and capabilities, joins, reconnects when the connection ends without a close code that
-forbids it. Usage: native_extension.py DIRECTORY URL
+forbids it. Usage: native_extension.py DIRECTORY URL [CAPABILITY...]
 SPDX-License-Identifier: Apache-2.0
 """
 import itertools
@@ -16,12 +16,17 @@ from extension_orders import ExtensionOrders
 from script_loop import saw, serve
 
 MESSAGE_BYTES = 64 * 1024 * 1024
+CAPABILITIES = [
+    "activities:list", "activities:clear", "activities:cancel", "resources:list", "resources:add", "resources:add:cancel",
+    "resources:remove", "image:txt2img", "image:img2img",
+]
 
 
 class NativeExtension(ExtensionOrders):
-    def __init__(self, directory, url):
+    def __init__(self, directory, url, capabilities):
         super().__init__(directory)
-        self.url = url.replace("http://", "ws://") + "/link"
+        self.identity = {"type": "sd", "name": "Native", "installId": "native-1", "capabilities": capabilities or CAPABILITIES}
+        self.url = url.replace("http", "ws", 1) + "/link"
         self.numbers = itertools.count(1)
         self.socket = None
         self.is_wanted = False
@@ -49,7 +54,7 @@ class NativeExtension(ExtensionOrders):
     def _one_connection(self):
         with connect(self.url, subprotocols=["linkrelay.v1"], max_size=MESSAGE_BYTES) as self.socket:
             saw("connected", self.socket.subprotocol)
-            self.emit("iam", {"type": "sd", "name": "Native", "installId": "native-1", "capabilities": ["resources:list"]})
+            self.emit("iam", self.identity)
             if self.key_file.read():
                 self.join()
             try:
@@ -97,4 +102,4 @@ class NativeExtension(ExtensionOrders):
 
 
 if __name__ == "__main__":
-    serve(NativeExtension(sys.argv[1], sys.argv[2]))
+    serve(NativeExtension(sys.argv[1], sys.argv[2], sys.argv[3:]))

@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import signal
+import ssl
 import subprocess
 import threading
 
@@ -16,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("RELAYD_BIN", str(ROOT / ".build" / "debug" / "relayd"))
 # RELAYD_ variables are settings to relayd, and this machine's are none of the suite's.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("RELAYD_")}
-LISTENING = re.compile(r"listening on (http://([^\s/:]+):(\d+))")
+LISTENING = re.compile(r"listening on (https?://([^\s/:]+):(\d+))")
 START_SECONDS = 30
 STOP_SECONDS = 30
 
@@ -54,18 +55,15 @@ class Relay:
         self.data = self.directory / "data"
         self.settings = settings
         self.host, self.port, self.url = "127.0.0.1", 0, None
-        self._token = None
-        self._log, self._log_lock = [], threading.Lock()
+        self._tokens = {}
+        self._log, self._log_grown = [], threading.Condition(threading.RLock())
         self.process = None
 
     # Life
 
     def start(self):
-        command = [BINARY, "serve", "--listen", f"{self.host}:{self.port}", "--data-dir", str(self.data)]
-        self.process = subprocess.Popen(
-            command + flags(self.settings), env=ENVIRONMENT,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-        )
+        self.process = self._spawn(
+            [BINARY, "serve", "--listen", f"{self.host}:{self.port}", "--data-dir", str(self.data), *flags(self.settings)])
         started = threading.Event()
         for stream in (self.process.stdout, self.process.stderr):
             threading.Thread(target=self._read, args=(stream, started), daemon=True).start()
@@ -76,17 +74,28 @@ class Relay:
             raise RuntimeError(f"relayd ended with {self.process.wait()} before it listened; it said:\n{self.log}")
         return self
 
+    @staticmethod
+    def _spawn(command, **more):
+        return subprocess.Popen(
+            command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, **more)
+
     def _read(self, stream, started):
         for line in stream:
             text = line.decode("utf-8", "replace")
-            with self._log_lock:
+            with self._log_grown:
                 self._log.append(text)
-            found = LISTENING.search(text)
-            if found and not started.is_set():
-                self.url, self.port = found.group(1), int(found.group(3))
+                self._log_grown.notify_all()
+            if not started.is_set() and self._has_started(text):
                 started.set()
         if stream is self.process.stdout:
             started.set()
+
+    def _has_started(self, text):
+        """Whether this line of its output says so; takes the address from it."""
+        found = LISTENING.search(text)
+        if found:
+            self.url, self.port = found.group(1), int(found.group(3))
+        return found is not None
 
     def stop(self, seconds=STOP_SECONDS):
         """SIGTERM and the exit code."""
@@ -114,12 +123,40 @@ class Relay:
 
     @property
     def log(self):
-        with self._log_lock:
+        with self._log_grown:
             return "".join(self._log)
+
+    def break_store(self):
+        """Makes every call of the store fail until `mend_store`; only once the first start has made its sign-in link."""
+        self.wait_log("CIVITAI_LINK_URL=")
+        pathlib.Path(self.settings["fault_store"]).touch()
+
+    def mend_store(self):
+        pathlib.Path(self.settings["fault_store"]).unlink()
 
     @property
     def ws_url(self):
-        return self.url.replace("http://", "ws://")
+        return self.url.replace("http", "ws", 1)
+
+    @property
+    def certificate(self):
+        """The file of what this relay's certificate is signed with, here itself; None without TLS."""
+        if not self.url.startswith("https:"):
+            return None
+        return self.settings.get("tls_cert") or str(self.data / "tls-self-signed.pem")
+
+    @property
+    def trust(self):
+        """What a client needs to believe in that certificate; None without TLS."""
+        return ssl.create_default_context(cafile=self.certificate) if self.certificate else None
+
+    def wait_log(self, text, seconds=START_SECONDS):
+        """The first line that has `text` in it, waiting for it."""
+        with self._log_grown:
+            def found():
+                return next((line for line in self._log if text in line), None)
+            assert self._log_grown.wait_for(found, seconds), f"no {text!r} in the log:\n{''.join(self._log)}"
+            return found()
 
     # Subcommands
 
@@ -133,13 +170,15 @@ class Relay:
             raise RuntimeError(f"relayd {' '.join(words)}: exit {done.returncode}: {done.stderr.strip()}")
         return done.stdout
 
-    def token(self):
-        """A bearer token of the owner, made once per relay."""
-        if self._token is None:
-            found = re.search(r"\blr_[0-9A-Za-z]+", self.run("token", "new"))
+    def token(self, user=None):
+        """A bearer token of that user (default: the owner), made once per relay; the user is added."""
+        if user not in self._tokens:
+            if user is not None:
+                self.run("user", "add", user)
+            found = re.search(r"\blr_[0-9A-Za-z]+", self.run("token", "new", *([user] if user else [])))
             assert found, "no token in the output of `relayd token new`"
-            self._token = found.group(0)
-        return self._token
+            self._tokens[user] = found.group(0)
+        return self._tokens[user]
 
     def sign_in_url(self):
         """A single-use link to the relay's own page, signed in as the owner."""
@@ -151,29 +190,41 @@ class Relay:
 
     def api(self, method, path, body=None, token=True, headers=None, timeout=20):
         """One request on a connection of its own. `body`: None for none, bytes as they are, anything else as JSON."""
+        if self.trust:
+            connection = http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=self.trust)
+        else:
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        return self.exchange(connection, method, path, *self.request(body, token, headers))
+
+    def request(self, body, token, headers):
+        """Body and headers as they are sent."""
         sent = dict(headers or {})
         if token:
             sent["Authorization"] = "Bearer " + (self.token() if token is True else token)
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json")
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        return body, sent
+
+    @staticmethod
+    def exchange(connection, method, path, body, headers):
         try:
-            connection.request(method, path, body=body, headers=sent)
+            connection.request(method, path, body=body, headers=headers)
             answer = connection.getresponse()
             return Answer(answer.status, answer.headers, answer.read())
         finally:
             connection.close()
 
-    def new_link(self, **fields):
+    def new_link(self, token=True, **fields):
         """A new instance: `(id, code)`."""
-        answer = self.api("POST", "/api/link", fields)
+        answer = self.api("POST", "/api/link", fields, token=token)
         assert answer.status == 200, answer
         assert re.fullmatch(r"[0-9a-f]{6}", answer.json["key"]), answer
         return answer.json["id"], answer.json["key"]
 
-    def links(self):
-        answer = self.api("GET", "/api/link")
+    def links(self, token=True):
+        """The instances by id."""
+        answer = self.api("GET", "/api/link", token=token)
         assert answer.status == 200 and isinstance(answer.json, list), answer
         return {one["id"]: one for one in answer.json}
 

@@ -30,16 +30,3 @@ def serve(orders):
         except Exception as error:
             traceback.print_exc()
             saw("done", {"number": number, "failure": f"{type(error).__name__}: {error}"})
-
-
-class ArrivalJSON:
-    """Reports commands in the order in which they come over the wire: the library hands each to a thread of its own."""
-
-    dumps = staticmethod(json.dumps)
-
-    @staticmethod
-    def loads(text, **options):
-        value = json.loads(text, **options)
-        if isinstance(value, list) and value[:1] == ["command"]:
-            saw("arrived", value[1].get("id"))
-        return value

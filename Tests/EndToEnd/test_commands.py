@@ -42,7 +42,7 @@ def test_seed_commands(relay, paired, file_server, kind, web):
 
     assert client.ask("resources:remove", resource=model)["status"] == "success"
     assert client.ask("resources:list")["resources"] == [] and install.tell("models") == []
-    assert [one["type"] for one in install.all("command")].count("resources:list") == 3
+    assert [one["type"] for one in install.sync().all("command")].count("resources:list") == 3
     assert install.all("failed") == [] and client.all("error") == []
 
 
@@ -120,3 +120,15 @@ def test_list_of_twenty_thousand(relay, paired, kind, web):
     pushed = client.wait("status", lambda one: "id" not in one)
     assert pushed["resources"] == listed
     assert client.all("disconnected") == [] and client.all("error") == []
+
+
+def test_command_that_the_install_did_not_declare(relay, extension, site):
+    """An install that listed its capabilities is not asked for others: the relay ends the command itself."""
+    _, code = relay.new_link()
+    client = site(relay, code)
+    install = extension("native-lister", relay, code)
+    client.wait_presence(client=1, sd=1)
+    ended = client.ask("image:txt2img")
+    assert ended["status"] == "error" and ended["reason"] == "unsupported" and ended["error"].strip()
+    assert client.ask("resources:list")["status"] == "success"
+    assert [one["type"] for one in install.sync().all("command")] == ["resources:list"]

@@ -112,7 +112,9 @@ def room(relay, closing):
 def test_bytes_are_kept(room, sd_kind, client_kind):
     """Every payload in both directions between every two dialects and transports."""
     sd, client = room(sd_kind, "sd"), room(client_kind, "client")
-    for name, payload in PAYLOADS.items():
+    for number, (name, payload) in enumerate(PAYLOADS.items()):
+        # A command whose id is in flight already would not be delivered twice.
+        payload = payload.replace(b'"1"', b'"c%d"' % number)
         client.send(b"command", payload)
         assert sd.receive(b"command") == payload, name
         sd.send(b"commandStatus", payload)
@@ -197,7 +199,7 @@ def test_native_unknown_event_is_answered(relay):
     assert answer["event"] == "error" and answer["data"]["msg"]
     socket.text('{"event":"join","data":"a1b2c3","ack":1}')
     answer = json.loads(socket.take())
-    assert answer["data"] == {"success": False, "msg": "You must identify yourself first"}
+    assert answer["data"]["success"] is False and answer["data"]["msg"] == "You must identify yourself first"
     socket.close()
 
 

@@ -264,7 +264,7 @@ def test_failures_are_said_in_plain_words(linked, file_server):
 
 def test_what_the_install_does_not_know_is_said(linked, file_server):
     """The native extension declares what it can do, and downloads are not among it: the relay answers for it."""
-    one, install, _ = linked("native")
+    one, install, _ = linked("native-lister")
     one.see("h2", "No resources yet")
     one.add_resource(file_server.add("unknown.safetensors", 1000))
     one.see(".running .activity-detail", "This install does not know this command")

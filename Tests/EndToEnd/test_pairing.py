@@ -37,8 +37,10 @@ def test_first_connection(relay, extension, site, kind):
 
 
 @pytest.mark.parametrize("kind", EXTENSIONS)
-def test_following_connections_of_the_install(relay, extension, site, kind):
+def test_following_connections_of_the_install(make_relay, extension, site, kind):
     """A restart of the install: it joins with the stored key, gets no new one, and the browser sees it return."""
+    # Killed between two polls, an install is only missed by the heartbeat.
+    relay = make_relay(heartbeat_interval="2s", heartbeat_timeout="4s", presence_grace="1s")
     _, code = relay.new_link()
     client = site(relay, code)
     install = extension(kind, relay, code)
@@ -46,8 +48,9 @@ def test_following_connections_of_the_install(relay, extension, site, kind):
     client.wait_presence(sd=1)
 
     mark = client.mark()
-    install.tell("disconnect")
-    client.wait_presence(sd=0, since=mark)
+    # The old library's goodbye on long polling may stay in its queue; there the process ends without one.
+    install.kill() if kind == "a1111-polling" else install.tell("disconnect")
+    client.wait_presence(sd=0, since=mark, seconds=40)
     again = extension(kind, relay, key)
     client.wait_presence(sd=1, since=mark)
     assert client.ask("resources:list")["resources"] == []
@@ -120,7 +123,8 @@ def test_join_before_iam(relay):
     socket.text("40")
     socket.packet()
     socket.text('421["join","a1b2c3"]')
-    assert socket.packet() == b'431[{"success":false,"msg":"You must identify yourself first"}]'
+    answer = socket.packet()
+    assert answer.startswith(b'431[{"success":false,"msg":"You must identify yourself first"'), answer
     socket.close()
 
 
@@ -141,7 +145,9 @@ def test_delete_kicks_everybody_and_keeps_the_sockets(relay, extension, site, ki
     assert number not in relay.links()
 
     _, next_code = relay.new_link()
+    mark = client.mark()
     client.join(next_code)
+    client.wait("ack", since=mark)
     install.tell("enter", key=next_code)
     client.wait_presence(client=1, sd=1)
     assert client.ask("resources:list")["status"] == "success"
@@ -195,7 +201,7 @@ def test_leave_is_silent_outside_a_room_and_counts_at_once_inside(relay, extensi
     idle = site(relay)
     idle.leave()
     client = site(relay, code)
-    install = extension("a1111", relay, code)
+    install = extension("comfy", relay, code)
     client.wait_presence(sd=1)
     mark = client.mark()
     install.tell("leave")
@@ -270,34 +276,32 @@ def test_code_repeated_within_grace_gets_the_same_key(relay):
 
 def test_store_failure_never_kicks_and_never_refuses(make_relay, tmp_path, extension):
     """A store that cannot answer says nothing about a key: the transport closes, the client comes back with its key."""
-    fault = tmp_path / "store-is-down"
-    relay = make_relay(fault_store=fault)
+    relay = make_relay(fault_store=tmp_path / "store-is-down")
     _, code = relay.new_link()
     key = secrets.token_hex(64)
     install = extension("comfy", relay)
-    fault.touch()
+    relay.break_store()
     mark = install.mark()
     install.order("enter", key=key)
     install.wait("disconnected", since=mark)
     install.wait("connected", since=mark)
     assert install.all("kicked") == [] and install.all("ack") == []
     assert install.tell("stored_key") == key
-    fault.unlink()
+    relay.mend_store()
     mark = install.mark()
     assert install.wait("ack", since=0, seconds=30)["success"] is False, "now it is known to be unknown"
     install.tell("enter", key=code)
     install.wait("upgradeKey")
 
 
-def test_store_failure_does_not_disturb_who_is_linked(make_relay, tmp_path, paired):
-    fault = tmp_path / "store-is-down"
-    relay = make_relay(fault_store=fault)
+def test_store_failure_does_not_disturb_who_is_linked(make_relay, tmp_path, paired, extension):
+    relay = make_relay(fault_store=tmp_path / "store-is-down")
     install, client = paired(relay)
-    fault.touch()
+    relay.break_store()
     assert relay.api("GET", "/api/link", token=relay.token()).status == 503
     assert client.ask("resources:list")["status"] == "success"
     install.tell("disconnect")
-    install.tell("connect")
-    install.wait("ack", lambda answer: answer["success"] is True, since=install.mark() - 4)
+    again = extension("a1111", relay, install.tell("stored_key"))
+    assert again.all("ack")[0]["success"] is True
     assert client.ask("resources:list")["status"] == "success"
-    assert install.all("kicked") == [] and client.all("kicked") == []
+    assert install.all("kicked") == [] and client.all("kicked") == [] and again.all("kicked") == []

@@ -23,9 +23,8 @@ def test_opening_packet(relay):
 
 def test_connect_is_acknowledged_at_once(make_relay, tmp_path):
     """Even while the store is down: a deployed client gives up after one second."""
-    fault = tmp_path / "store-is-down"
-    fault.touch()
-    relay = make_relay(fault_store=fault)
+    relay = make_relay(fault_store=tmp_path / "store-is-down")
+    relay.break_store()
     session = PollingSession(relay)
     assert session.post("40")[0] == 200
     packets = session.get(seconds=1)
@@ -213,20 +212,25 @@ def test_kicked_carries_nothing(relay):
 
 
 def test_heartbeat_when_polling(make_relay):
-    """The ping comes as a poll's answer; who answers it lives, who does not is ended."""
+    """The ping comes as a poll's answer; who answers it lives, who neither answers nor polls is ended."""
     relay = make_relay(heartbeat_interval="1s", heartbeat_timeout="2s")
+    _, key = relay.pair_self("heartbeat")
     session = PollingSession(relay)
     assert session.opening["pingInterval"] == 1000 and session.opening["pingTimeout"] == 2000
-    session.post("40")
-    session.get()
-    for _ in range(4):
-        assert session.get(seconds=5) == [b"2"]
-        assert session.post("3")[0] == 200
-    assert session.get(seconds=5) == [b"2"]
-    status = 200
-    while status == 200:
-        status, _, body = session.request("GET", session.query, seconds=10)
-    assert status == 400
+    session.enter("client", key)
+    pings = 0
+    while pings < 4:
+        if b"2" in session.get(seconds=5):
+            pings += 1
+            assert session.post("3")[0] == 200
+    while b"2" not in session.get(seconds=5):
+        pass
+    watcher = EngineSocket(relay)
+    watcher.enter("client", key)
+    watcher.upto(b'42["roomPresence",{"client":2,"sd":0}]')
+    watcher.upto(b'42["roomPresence",{"client":1,"sd":0}]')
+    assert session.request("GET", session.query)[0] == 400
+    watcher.close()
 
 
 def test_base64_binary_is_refused_without_a_crash(relay):

@@ -46,8 +46,10 @@ def test_acknowledgement_before_presence(relay):
     install = EngineSocket(relay)
     assert install.enter("sd", key)[-1].startswith(b'430[{"success":true')
     assert install.packet() == b'42["roomPresence",{"client":0,"sd":1}]'
+    clients = []
     for count in range(1, 6):
         client = EngineSocket(relay)
+        clients.append(client)
         assert len(client.enter("client", key, ack=12)) == 1
         assert client.seen[-1].startswith(b"4312[{")
         assert client.packet() == b'42["roomPresence",{"client":%d,"sd":1}]' % count
@@ -106,6 +108,8 @@ def test_heartbeat_both_ways(make_relay):
     """The relay's ping must be answered, any other sign of life will do as well; a client's probe is answered too."""
     relay = make_relay(heartbeat_interval="1s", heartbeat_timeout="2s")
     talker, silent = EngineSocket(relay), EngineSocket(relay)
+    talker.text("40")
+    talker.packet()
     for _ in range(4):
         assert talker.take() == b"2"
         talker.text("3")

@@ -156,6 +156,21 @@ final class SwitchedStore: LinkStore {
         try await inner.removeWebSessions(of: user)
     }
 
+    func blocks() async throws(StoreError) -> [BlockRecord] {
+        try check()
+        return try await inner.blocks()
+    }
+
+    func addBlock(_ subject: BlockSubject, note: String, now: WallTime) async throws(StoreError) -> BlockRecord? {
+        try check()
+        return try await inner.addBlock(subject, note: note, now: now)
+    }
+
+    func removeBlock(_ id: Int64) async throws(StoreError) -> Bool {
+        try check()
+        return try await inner.removeBlock(id)
+    }
+
     func instances(of user: UserID) async throws(StoreError) -> [InstanceRecord] {
         try check()
         return try await inner.instances(of: user)
@@ -235,6 +250,16 @@ final class SwitchedStore: LinkStore {
     func touch(_ seen: [InstanceID: WallTime]) async throws(StoreError) {
         try check()
         try await inner.touch(seen)
+    }
+
+    func shelveRoom(_ id: InstanceID, _ sealed: [UInt8], at: WallTime) async throws(StoreError) {
+        try check()
+        try await inner.shelveRoom(id, sealed, at: at)
+    }
+
+    func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
+        try check()
+        return try await inner.unshelveRoom(id, notBefore: notBefore)
     }
 
     func expire(now: WallTime, keysIdleSince: WallTime?) async throws(StoreError) -> [InstanceRecord] {

@@ -55,6 +55,21 @@ final class FailingLinkStore: LinkStore {
     }
     func removeWebSession(_ hash: SecretHash) async throws(StoreError) { try check(); try await store.removeWebSession(hash) }
     func removeWebSessions(of user: UserID) async throws(StoreError) { try check(); try await store.removeWebSessions(of: user) }
+    func blocks() async throws(StoreError) -> [BlockRecord] {
+        try check()
+        return try await store.blocks()
+    }
+
+    func addBlock(_ subject: BlockSubject, note: String, now: WallTime) async throws(StoreError) -> BlockRecord? {
+        try check()
+        return try await store.addBlock(subject, note: note, now: now)
+    }
+
+    func removeBlock(_ id: Int64) async throws(StoreError) -> Bool {
+        try check()
+        return try await store.removeBlock(id)
+    }
+
     func instances(of user: UserID) async throws(StoreError) -> [InstanceRecord] {
         try check(); return try await store.instances(of: user)
     }
@@ -100,6 +115,12 @@ final class FailingLinkStore: LinkStore {
         try check(); return try await store.setPolicy(policy, of: id, of: user)
     }
     func touch(_ seen: [InstanceID: WallTime]) async throws(StoreError) { try check(); try await store.touch(seen) }
+    func shelveRoom(_ id: InstanceID, _ sealed: [UInt8], at: WallTime) async throws(StoreError) {
+        try check(); try await store.shelveRoom(id, sealed, at: at)
+    }
+    func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
+        try check(); return try await store.unshelveRoom(id, notBefore: notBefore)
+    }
     func expire(now: WallTime, keysIdleSince: WallTime?) async throws(StoreError) -> [InstanceRecord] {
         try check(); return try await store.expire(now: now, keysIdleSince: keysIdleSince)
     }

@@ -6,7 +6,7 @@ import Testing
 @testable import LinkRelay
 
 /// The service manager's end of $NOTIFY_SOCKET.
-private final class ManagerSocket {
+private final class ListeningEnd {
     let descriptor: Int32
     let name: String
 
@@ -43,7 +43,7 @@ private final class ManagerSocket {
 @Suite struct ServiceNotifierTests {
     @Test(arguments: ["@linkrelay-test-\(getpid())-abstract", "/tmp/linkrelay-test-\(getpid())-notify.sock"])
     func datagramsReachTheManager(_ name: String) throws {
-        let manager = try ManagerSocket(name)
+        let manager = try ListeningEnd(name)
         let notifier = ServiceNotifier(environment: ["NOTIFY_SOCKET": name])
         #expect(notifier.isConnected && manager.next() == nil)
         notifier.ready(status: "Relaying")
@@ -106,5 +106,6 @@ private final class ManagerSocket {
         #expect(adopted.map(\.descriptor) == [listening])
         #expect(refused.map(\.descriptor) == [idle, file, 9999])
         #expect(fcntl(listening, F_GETFD) == FD_CLOEXEC)
+        #expect(fcntl(listening, F_GETFL) & O_NONBLOCK != 0)
     }
 }

@@ -47,11 +47,13 @@ func settingsError(_ body: () throws -> LoadedSettings) -> SettingsError? {
         case .count(_, let range, _):
             return String(range.lowerBound) == setting.defaultText ? String(range.upperBound) : String(range.lowerBound)
         case .addresses: return "127.0.0.2:90,[::1]:0,unix:/run/a.sock"
+        case .admin: return "127.0.0.1:8788"
         case .networks: return "10.0.0.0/8,::1/128,unix"
         case .origins: return "https://a.example,http://b.example:81"
         case .hosts: return "a.example,b.example:81"
         case .origin: return "https://link.example"
         case .headerName: return "x-forwarded-user"
+        case .toggle: return "on"
         case .directory, .file: return "/srv/a place/x"
         case .level: return "debug"
         case .format: return "json"
@@ -66,10 +68,12 @@ func settingsError(_ body: () throws -> LoadedSettings) -> SettingsError? {
 
     /// What some settings need beside them.
     private func companions(of setting: Setting) -> [String] {
-        let all = [("process-memory-bytes", "1024GiB"), ("room-memory-bytes", "64GiB"), ("trusted-proxies", "10.0.0.0/8"),
+        let all = [
+            ("process-memory-bytes", "1024GiB"), ("room-memory-bytes", "64GiB"), ("trusted-proxies", "10.0.0.0/8"),
             ("jwt-issuer", "https://login.example.org"), ("jwt-audience", "linkrelay"),
         ]
-        return all.filter { $0.0 != setting.name }.flatMap { ["--\($0.0)", $0.1] }
+        let pairs = ["tls-cert": [("tls-key", "/k")], "tls-key": [("tls-cert", "/c")]]
+        return (all.filter { $0.0 != setting.name } + (pairs[setting.name] ?? [])).flatMap { ["--\($0.0)", $0.1] }
     }
 
     @Test func everyPropertyHasARowAndEveryRowAProperty() {

@@ -57,7 +57,7 @@ void cws_http_finish(cws_conn *c)
     cws_http_retire(c);
     cws_conn_set_phase(c, c->loop->limits.keepalive_timeout_ms);
     /* Inside this connection's own callback the caller goes on feeding; otherwise what was held back is due now. */
-    if (c->loop->current != c && (c->has_unparsed || !(c->interest & CWS_WANTS_READ)))
+    if (c->loop->current != c && (c->has_unparsed || !(c->interest & CWS_WANTS_READ) || c->ops->has_pending(c)))
         cws_conn_work(c, CWS_WORK_INPUT);
 }
 
@@ -171,7 +171,7 @@ static size_t feed_head(cws_conn *c, const uint8_t *p, size_t n)
 static bool take_body(cws_conn *c, const uint8_t *p, size_t n)
 {
     cws_http *h = c->http;
-    if (n > UINT64_MAX - h->body_size) {
+    if (n > UINT64_MAX - h->body_size || (h->is_skipping && h->body_size > c->loop->limits.skipped_ceiling_bytes)) {
         refuse(c, CWS_R_HTTP_BODY_TOO_LARGE);
         return false;
     }

@@ -53,6 +53,7 @@ package enum ManualPage {
         ("STATE_DIRECTORY, XDG_DATA_HOME, HOME", "Where the data directory is by default."),
         ("CREDENTIALS_DIRECTORY", "If it holds linkrelay.key, that is the master key."),
         ("NOTIFY_SOCKET, WATCHDOG_USEC, LISTEN_FDS", "The service manager's; see systemd.service(5) and systemd.socket(5)."),
+        (SettingsLoader.adminTokenVariable, "A token with the scope admin for the commands that ask a running relay, needed when admin-listen is an address."),
         ("JOURNAL_STREAM", "If standard error is the journal, lines carry its priority prefix."),
     ]
 

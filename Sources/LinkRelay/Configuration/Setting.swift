@@ -14,6 +14,7 @@ package enum SettingKind: Sendable {
     /// `zero`: what 0 means, where it means something of its own.
     case count(any Property<Int>, ClosedRange<Int>, zero: String?)
     case addresses(any Property<[ListenAddress]>)
+    case admin(any Property<AdminListen>)
     case networks(any Property<[NetworkPrefix]>)
     case origins(any Property<[String]>)
     case hosts(any Property<[String]>)
@@ -26,6 +27,8 @@ package enum SettingKind: Sendable {
     case format(any Property<LogFormat>)
     case word(any Property<String?>)
     case claim(any Property<String>)
+    /// "on" or "off".
+    case toggle(any Property<Bool>)
     case policy(any Property<PolicyMode>)
     case words(any Property<[String]>, PolicyWord)
 }
@@ -116,6 +119,9 @@ extension Setting {
         case .headerName(let property):
             guard Self.isToken(text) else { throw refusal(text, "is no header name") }
             settings[keyPath: property] = text.lowercased()
+        case .admin(let property):
+            guard let place = AdminListen(parsing: text) else { throw refusal(text, "is no place for the operator's surface") }
+            settings[keyPath: property] = place
         case .directory(let property, _):
             guard Self.isPath(text) else { throw refusal(text, "is no directory name") }
             settings[keyPath: property] = text
@@ -134,6 +140,9 @@ extension Setting {
         case .claim(let property):
             guard Self.isToken(text.replacing("_", with: "-")) else { throw refusal(text, "is no claim") }
             settings[keyPath: property] = text
+        case .toggle(let property):
+            guard text == "on" || text == "off" else { throw refusal(text, "is neither on nor off") }
+            settings[keyPath: property] = text == "on"
         case .policy(let property):
             guard let mode = PolicyMode(rawValue: text) else { throw refusal(text, "is no policy") }
             settings[keyPath: property] = mode
@@ -210,6 +219,7 @@ extension Setting {
         case .count(_, let range, let zero):
             "a number from \(range.lowerBound) to \(range.upperBound)" + (zero.map { " (0: \($0))" } ?? "")
         case .addresses: "ADDRESS:PORT with a numeric address, such as 127.0.0.1:8787, [::1]:8787 or *:8787, or unix:/PATH"
+        case .admin: "data-dir, off, a loopback address with a port such as 127.0.0.1:8788, or unix:/PATH"
         case .networks: "networks such as 10.0.0.0/8 or fd00::/8, single addresses, or unix"
         case .origins: "origins such as https://example.org, separated by commas"
         case .hosts: "host names, with a port or without, separated by commas"
@@ -221,6 +231,7 @@ extension Setting {
         case .format: "one of " + LogFormat.allCases.map(\.rawValue).joined(separator: ", ")
         case .word: "text without blanks, such as https://login.example.org"
         case .claim: "the name of a claim, such as sub or preferred_username"
+        case .toggle: "on or off"
         case .policy: "one of " + PolicyMode.allCases.map(\.rawValue).joined(separator: ", ")
         case .words(_, let word): word.accepted
         }
@@ -238,6 +249,7 @@ extension Setting {
         case .bytes(let property, _): ByteText.describe(settings[keyPath: property])
         case .count(let property, _, _): String(settings[keyPath: property])
         case .addresses(let property): settings[keyPath: property].map(\.description).joined(separator: ",")
+        case .admin(let property): settings[keyPath: property].description
         case .networks(let property): settings[keyPath: property].map(\.description).joined(separator: ",")
         case .origins(let property), .hosts(let property), .words(let property, _):
             settings[keyPath: property].joined(separator: ",")
@@ -245,6 +257,7 @@ extension Setting {
         case .directory(let property, _): settings[keyPath: property]
         case .level(let property): settings[keyPath: property].name
         case .format(let property): settings[keyPath: property].rawValue
+        case .toggle(let property): settings[keyPath: property] ? "on" : "off"
         case .policy(let property): settings[keyPath: property].rawValue
         case .claim(let property): settings[keyPath: property]
         }

@@ -7,6 +7,7 @@
 package struct Settings: Sendable, Equatable {
     // Where
     package var listen: [ListenAddress] = [ListenAddress.tcp(host: "127.0.0.1", port: 8787)]
+    package var adminListen = AdminListen.standard
     /// Empty until the loader has chosen one.
     package var dataDir = ""
     package var publicURL: String?
@@ -15,6 +16,12 @@ package struct Settings: Sendable, Equatable {
     package var origins: [String] = []
     package var trustedProxies: [NetworkPrefix] = []
     package var userHeader: String?
+    package var proxyProtocol = false
+    package var tlsCert: String?
+    package var tlsKey: String?
+    package var tlsSelfSigned = false
+    /// Zero = no Strict-Transport-Security.
+    package var hstsMaxAge = Duration.zero
     /// 0 = one for each processor core.
     package var loops = 0
     // Log
@@ -72,6 +79,9 @@ package struct Settings: Sendable, Equatable {
     package var bodyTimeout = Duration.seconds(30)
     package var keepaliveTimeout = Duration.seconds(65)
     package var drainWindow = Duration.seconds(5)
+    package var compression = false
+    package var compressionThresholdBytes = 1 << 10
+    package var httpGzip = true
     // Tests
     /// While a file of this name exists, every call of the store fails.
     package var faultStore: String?
@@ -80,6 +90,9 @@ package struct Settings: Sendable, Equatable {
 }
 
 extension Settings {
+    /// Whether TCP listeners speak TLS; Unix sockets never do.
+    package var usesTLS: Bool { tlsSelfSigned || tlsCert != nil }
+
     /// What commands may make an install download, unless a link's owner decided otherwise.
     package var policy: CommandPolicy {
         CommandPolicy(mode: commandPolicy, hosts: downloadHosts, suffixes: downloadSuffixes, lanHosts: downloadLanHosts)
@@ -90,4 +103,20 @@ extension Settings {
         guard let publicURL, let host = RequestOrigin(configured: publicURL)?.host, !hosts.contains(host) else { return hosts }
         return hosts + [host]
     }
+
+    /// The web origins whose scripts may connect. The public URL is ours, also where a proxy ends TLS and `Host` alone cannot
+    /// tell that the page was loaded by https.
+    package var acceptedOrigins: [String] {
+        guard let publicURL, !origins.contains(publicURL) else { return origins }
+        return origins + [publicURL]
+    }
+
+    /// `acceptedHosts` without ports and brackets.
+    package var acceptedHostNames: [String] {
+        acceptedHosts.compactMap { RequestAuthority($0, foldingCase: true)?.name.trimmingBrackets }
+    }
+}
+
+extension String {
+    fileprivate var trimmingBrackets: String { hasPrefix("[") ? String(dropFirst().dropLast()) : self }
 }

@@ -30,6 +30,8 @@ package struct LoadedSettings: Sendable {
 package enum SettingsLoader {
     package static let defaultPath = "/etc/linkrelay/relayd.conf"
     package static let configVariable = "RELAYD_CONFIG"
+    /// A token for commands that ask a relay whose admin-listen is an address; not a setting.
+    package static let adminTokenVariable = "RELAYD_ADMIN_TOKEN"
     private static let prefix = "RELAYD_"
 
     /// Sorts the arguments (without the program's name). `options` are flags with a value and `switches` flags without one
@@ -95,7 +97,7 @@ package enum SettingsLoader {
     ) throws(SettingsError) -> [(name: String, source: SettingSource, value: String)] {
         var out: [(name: String, source: SettingSource, value: String)] = []
         for (variable, value) in environment.sorted(by: { $0.key < $1.key })
-        where variable.hasPrefix(prefix) && variable != configVariable {
+        where variable.hasPrefix(prefix) && variable != configVariable && variable != adminTokenVariable {
             let name = variable.dropFirst(prefix.count).lowercased().replacing("_", with: "-")
             guard let setting = SettingsTable.setting(named: name), setting.variable == variable else {
                 throw unknown(.environment(variable: variable), name, prefix)

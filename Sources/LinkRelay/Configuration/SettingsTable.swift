@@ -24,11 +24,14 @@ package enum SettingsTable {
             "listen", .address, .addresses(\.listen),
             "Where connections are accepted; may be given several times. Port 0 lets the system choose. Not used when systemd hands over its sockets."),
         Setting(
+            "admin-listen", .address, .admin(\.adminListen),
+            "Where the operator's surface and console listen. data-dir: the socket admin.sock there, for the daemon's own user. On a loopback address every request needs a token with the scope admin."),
+        Setting(
             "data-dir", .address,
             .directory(\.dataDir, fallback: "$STATE_DIRECTORY, else $XDG_DATA_HOME/linkrelay, else ~/.local/share/linkrelay"),
             "The directory with the database and the master key; made with mode 0700."),
         Setting(
-            "public-url", .address, .origin(\.publicURL),
+            "public-url", .address, .origin(\.publicURL), reloads: true,
             "The address under which people and extensions reach this relay, if a reverse proxy gives it another one."),
         Setting(
             "hosts", .address, .hosts(\.hosts), reloads: true,
@@ -42,6 +45,19 @@ package enum SettingsTable {
         Setting(
             "user-header", .address, .headerName(\.userHeader), reloads: true,
             "A header in which a trusted proxy names the signed-in user. Needs trusted-proxies; the proxy must remove the header from what it receives."),
+        Setting(
+            "proxy-protocol", .address, .toggle(\.proxyProtocol),
+            "Every connection begins with a PROXY protocol header (version 1 or 2) of one of the trusted-proxies; others are closed."),
+        Setting(
+            "tls-cert", .address, .file(\.tlsCert),
+            "The certificate chain (PEM, the relay's own first) for TLS on every TCP address. SIGHUP reads the file again and drops nobody."),
+        Setting("tls-key", .address, .file(\.tlsKey), "The private key (PEM, not encrypted) of tls-cert; may be the same file."),
+        Setting(
+            "tls-self-signed", .address, .toggle(\.tlsSelfSigned),
+            "TLS with a certificate of the relay's own making, kept in the data directory: for a trial at home, since browsers warn of it."),
+        Setting(
+            "hsts-max-age", .address, .duration(\.hstsMaxAge, .zero...(day * 730)), reloads: true,
+            "For how long browsers are told to use nothing but HTTPS for this host name, its other ports included (0s: not told)."),
         Setting(
             "loops", .address, .count(\.loops, 0...64, zero: "one for each processor core"),
             "Threads that serve connections."),
@@ -158,22 +174,22 @@ package enum SettingsTable {
             "poll-bytes", .memory, .bytes(\.pollBytes, (16 * KiB)...GiB), reloads: true,
             "Bytes queued for one long-polling session before it is closed."),
         Setting(
-            "head-bytes", .memory, .bytes(\.headBytes, KiB...MiB), reloads: true,
+            "head-bytes", .memory, .bytes(\.headBytes, KiB...MiB),
             "The largest head of an HTTP request."),
         Setting(
             "json-depth", .memory, .count(\.jsonDepth, 8...512, zero: nil), reloads: true,
             "The deepest nesting of a message."),
         Setting(
-            "fragment-count", .memory, .count(\.fragmentCount, 1...10_000_000, zero: nil), reloads: true,
+            "fragment-count", .memory, .count(\.fragmentCount, 1...10_000_000, zero: nil),
             "Fragments of one WebSocket message, empty ones included."),
     ]
 
     private static let connections = [
         Setting(
-            "connection-count", .connections, .count(\.connectionCount, 1...10_000_000, zero: nil), reloads: true,
+            "connection-count", .connections, .count(\.connectionCount, 1...10_000_000, zero: nil),
             "Open connections; further ones are answered 503. The limit of open files has to leave room for them."),
         Setting(
-            "connections-per-address", .connections, .count(\.connectionsPerAddress, 1...10_000_000, zero: nil), reloads: true,
+            "connections-per-address", .connections, .count(\.connectionsPerAddress, 1...10_000_000, zero: nil),
             "Open connections from one address (IPv6: one /64; behind a trusted proxy: the address it reports)."),
         Setting(
             "members-per-room", .connections, .count(\.membersPerRoom, 2...65_536, zero: nil), reloads: true,
@@ -185,17 +201,26 @@ package enum SettingsTable {
             "upgrade-timeout", .connections, .duration(\.upgradeTimeout, second...(second * 600)), reloads: true,
             "How long the change from long-polling to WebSocket may take."),
         Setting(
-            "head-timeout", .connections, .duration(\.headTimeout, second...(second * 600)), reloads: true,
+            "head-timeout", .connections, .duration(\.headTimeout, second...(second * 600)),
             "How long the head of a request may take."),
         Setting(
-            "body-timeout", .connections, .duration(\.bodyTimeout, second...hour), reloads: true,
+            "body-timeout", .connections, .duration(\.bodyTimeout, second...hour),
             "How long a request's body may make no progress."),
         Setting(
-            "keepalive-timeout", .connections, .duration(\.keepaliveTimeout, second...hour), reloads: true,
+            "keepalive-timeout", .connections, .duration(\.keepaliveTimeout, second...hour),
             "How long an HTTP connection may idle between requests. Longer than the proxy's own limit avoids lost requests."),
         Setting(
             "drain-window", .connections, .duration(\.drainWindow, .zero...(second * 600)), reloads: true,
             "On SIGTERM, the time over which connections are closed, so that not all come back in the same instant."),
+        Setting(
+            "compression", .connections, .toggle(\.compression), reloads: true,
+            "Whether WebSocket messages are compressed (permessage-deflate) for peers that offer it. Costs processor time, helps on slow links."),
+        Setting(
+            "compression-threshold-bytes", .connections, .bytes(\.compressionThresholdBytes, 64...(256 * KiB)), reloads: true,
+            "Smaller messages are sent as they are."),
+        Setting(
+            "http-gzip", .connections, .toggle(\.httpGzip), reloads: true,
+            "Whether the page's files, metrics and long-polling answers are compressed. Answers that hold a key never are."),
     ]
 
     private static let tests = [

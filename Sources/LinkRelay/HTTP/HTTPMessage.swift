@@ -40,6 +40,17 @@ package struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
+extension PeerAddress {
+    /// The whole address, for the operator who asked for it.
+    var fullText: String {
+        switch family {
+        case .unix: "unix"
+        case .v4: IPAddress(bytes: bytes).description + ":\(port)"
+        case .v6: "[\(IPAddress(bytes: bytes))]:\(port)"
+        }
+    }
+}
+
 package struct HTTPRequest: Sendable {
     package var method: String
     /// Without query; already refused if it needed normalising.
@@ -70,8 +81,11 @@ package struct HTTPResponse: Sendable {
     package var status: UInt16
     package var headers: [(name: String, value: String)]
     package var body: [UInt8]
-    package init(status: UInt16, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
-        self.status = status; self.headers = headers; self.body = body
+    /// Whoever writes the answer may compress it and says so in `Vary`. Never where a secret stands beside text that somebody else can choose:
+    /// the size would tell the one from the other (BREACH).
+    package var mayCompress: Bool
+    package init(status: UInt16, headers: [(name: String, value: String)] = [], body: [UInt8] = [], mayCompress: Bool = false) {
+        self.status = status; self.headers = headers; self.body = body; self.mayCompress = mayCompress
     }
 }
 
@@ -90,7 +104,7 @@ package protocol RoomControl: Sendable {
     var isAccepting: Bool { get }
 }
 
-package enum KickReason: String, Sendable, CaseIterable { case deleted, expired, userRemoved = "user_removed", revoked }
+package enum KickReason: String, Sendable, CaseIterable { case deleted, expired, userRemoved = "user_removed", revoked, byOperator = "by_operator" }
 
 package struct RoomSnapshot: Sendable, Hashable {
     package var presence: Presence

@@ -16,6 +16,7 @@ package final class KeyVault: Sendable, CustomStringConvertible {
 
     private static let keySeal = Array("linkrelay sealed link key v1".utf8)
     private static let codeSeal = Array("linkrelay sealed pairing code v1".utf8)
+    private static let roomSeal = Array("linkrelay sealed room v1".utf8)
     private static let codeBytes = 3
 
     /// From `masterBytes` random bytes.
@@ -62,6 +63,11 @@ package final class KeyVault: Sendable, CustomStringConvertible {
 
     package func seal(key: LinkKey) throws(KeyVaultError) -> SealedKey { try seal(key.bytes, Self.keySeal) }
     package func seal(code: PairingCode) throws(KeyVaultError) -> SealedKey { try seal(code.bytes, Self.codeSeal) }
+
+    /// What a room owes its members holds prompts and pictures: sealed like a key.
+    package func seal(room bytes: [UInt8]) throws(KeyVaultError) -> [UInt8] { try seal(bytes, Self.roomSeal).bytes }
+    /// Nil when it was tampered with or sealed by another vault.
+    package func openRoom(_ sealed: [UInt8]) -> [UInt8]? { open(SealedKey(bytes: sealed), Self.roomSeal) }
 
     private func seal(_ bytes: [UInt8], _ associated: [UInt8]) throws(KeyVaultError) -> SealedKey {
         guard let sealKey, let sealed = Crypto.seal(bytes, key: sealKey, associated: associated) else {

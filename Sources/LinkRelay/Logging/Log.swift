@@ -104,6 +104,11 @@ package final class Log: Sendable {
         sink.take(LogEntry(level: level, event: event, fields: fields, time: clock.wall(), suppressedCount: leftOut))
     }
 
+    /// A line that neither the level nor an allowance leaves out: what an operator did. Only for what few may cause.
+    package func audit(_ event: StaticString, _ fields: KeyValuePairs<StaticString, LogValue>) {
+        sink.take(LogEntry(level: .notice, event: event, fields: fields, time: clock.wall(), suppressedCount: 0))
+    }
+
     /// Lines left out by the allowances since the start.
     package var suppressedCount: Int { allowance.suppressedCount }
 }

@@ -30,7 +30,8 @@ package enum SocketActivation {
         }
     }
 
-    /// Marks the descriptors close-on-exec and keeps those that are listening stream sockets; the others are reported.
+    /// Marks the descriptors close-on-exec and non-blocking and keeps those that are listening stream sockets; the others are
+    /// reported. systemd hands them over blocking, and a loop must never wait in accept(2).
     package static func adopt(_ sockets: [InheritedSocket]) -> (listening: [InheritedSocket], refused: [InheritedSocket]) {
         var listening: [InheritedSocket] = []
         var refused: [InheritedSocket] = []
@@ -38,7 +39,10 @@ package enum SocketActivation {
             var isListening: Int32 = 0
             var size = socklen_t(MemoryLayout<Int32>.size)
             let isSocket = getsockopt(socket.descriptor, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &size) == 0
-            if isSocket, isListening != 0, fcntl(socket.descriptor, F_SETFD, FD_CLOEXEC) == 0 {
+            let flags = fcntl(socket.descriptor, F_GETFL)
+            if isSocket, isListening != 0, flags >= 0, fcntl(socket.descriptor, F_SETFL, flags | O_NONBLOCK) == 0,
+                fcntl(socket.descriptor, F_SETFD, FD_CLOEXEC) == 0
+            {
                 listening.append(socket)
             } else {
                 refused.append(socket)

@@ -114,6 +114,21 @@ package final class FaultyLinkStore: LinkStore {
         try await inner.removeWebSessions(of: user)
     }
 
+    package func blocks() async throws(StoreError) -> [BlockRecord] {
+        try check()
+        return try await inner.blocks()
+    }
+
+    package func addBlock(_ subject: BlockSubject, note: String, now: WallTime) async throws(StoreError) -> BlockRecord? {
+        try check()
+        return try await inner.addBlock(subject, note: note, now: now)
+    }
+
+    package func removeBlock(_ id: Int64) async throws(StoreError) -> Bool {
+        try check()
+        return try await inner.removeBlock(id)
+    }
+
     package func instances(of user: UserID) async throws(StoreError) -> [InstanceRecord] {
         try check()
         return try await inner.instances(of: user)
@@ -196,6 +211,16 @@ package final class FaultyLinkStore: LinkStore {
     package func touch(_ seen: [InstanceID: WallTime]) async throws(StoreError) {
         try check()
         try await inner.touch(seen)
+    }
+
+    package func shelveRoom(_ id: InstanceID, _ sealed: [UInt8], at: WallTime) async throws(StoreError) {
+        try check()
+        try await inner.shelveRoom(id, sealed, at: at)
+    }
+
+    package func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
+        try check()
+        return try await inner.unshelveRoom(id, notBefore: notBefore)
     }
 
     package func expire(now: WallTime, keysIdleSince: WallTime?) async throws(StoreError) -> [InstanceRecord] {

@@ -132,6 +132,23 @@ package enum RekeyResult: Sendable, Hashable {
     case codeTaken
 }
 
+/// Whom the operator keeps out.
+package enum BlockSubject: Hashable, Sendable {
+    case network(NetworkPrefix)
+    case user(UserID)
+}
+
+package struct BlockRecord: Hashable, Sendable {
+    package var id: Int64
+    package var subject: BlockSubject
+    /// Why, in the operator's words.
+    package var note: String
+    package var createdAt: WallTime
+    package init(id: Int64, subject: BlockSubject, note: String, createdAt: WallTime) {
+        self.id = id; self.subject = subject; self.note = note; self.createdAt = createdAt
+    }
+}
+
 /// A failure of the store itself, never a statement about a key: whoever gets one retries or asks the peer to come back.
 package struct StoreError: Error, Sendable, CustomStringConvertible {
     package enum Kind: String, Sendable, CaseIterable { case full, readOnly, corrupt, busy, io, closed }
@@ -174,6 +191,12 @@ package protocol LinkStore: Sendable {
     func removeWebSession(_ hash: SecretHash) async throws(StoreError)
     func removeWebSessions(of user: UserID) async throws(StoreError)
 
+    // Whom the operator keeps out.
+    func blocks() async throws(StoreError) -> [BlockRecord]
+    /// Nil when that subject is blocked already.
+    func addBlock(_ subject: BlockSubject, note: String, now: WallTime) async throws(StoreError) -> BlockRecord?
+    func removeBlock(_ id: Int64) async throws(StoreError) -> Bool
+
     // Instances.
     func instances(of user: UserID) async throws(StoreError) -> [InstanceRecord]
     func instance(_ id: InstanceID) async throws(StoreError) -> InstanceRecord?
@@ -210,6 +233,11 @@ package protocol LinkStore: Sendable {
     func setPolicy(_ policy: InstancePolicy, of id: InstanceID, of user: UserID) async throws(StoreError) -> Bool
     /// Moves the last-seen times forward, in one transaction; unknown instances are skipped.
     func touch(_ seen: [InstanceID: WallTime]) async throws(StoreError)
+    /// Keeps what a draining relay's room still owes its members, sealed, for the next process; replaces an older one.
+    /// Nothing happens for an instance that is gone.
+    func shelveRoom(_ id: InstanceID, _ sealed: [UInt8], at: WallTime) async throws(StoreError)
+    /// Takes it, once; nil when there is none from `notBefore` or later.
+    func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]?
     /// Deletes instances that were never activated and whose codes have run out, and keys idle since before `keysIdleSince`
     /// (nil = never); prunes old tombstones, spent codes, tickets, web sessions. Returns the deleted instances, the
     /// never-activated ones included: somebody may be waiting in their rooms.

@@ -245,6 +245,19 @@ package final class MemoryLinkStore: LinkStore {
         }
     }
 
+    package func shelveRoom(_ id: InstanceID, _ sealed: [UInt8], at: WallTime) async throws(StoreError) {
+        try run { (tables) throws(StoreError) in
+            if tables.instances[id] != nil { tables.shelvedRooms[id] = (sealed, at) }
+        }
+    }
+
+    package func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
+        try run { (tables) throws(StoreError) in
+            guard let shelved = tables.shelvedRooms.removeValue(forKey: id), shelved.at >= notBefore else { return nil }
+            return shelved.sealed
+        }
+    }
+
     package func expire(now: WallTime, keysIdleSince: WallTime?) async throws(StoreError) -> [InstanceRecord] {
         try run { (tables) throws(StoreError) in tables.expire(now: now, keysIdleSince: keysIdleSince) }
     }

@@ -41,6 +41,8 @@ struct MemoryTables: Sendable {
     var instances: [InstanceID: Instance] = [:]
     var spent: [SecretHash: SpentCode] = [:]
     var tombstones: [SecretHash: Tombstone] = [:]
+    var blocks: [Int64: BlockRecord] = [:]
+    var shelvedRooms: [InstanceID: (sealed: [UInt8], at: WallTime)] = [:]
     var policies: [InstanceID: InstancePolicy] = [:]
     /// The instance that a code or link key opens.
     private var openedBy: [SecretHash: InstanceID] = [:]
@@ -115,6 +117,7 @@ struct MemoryTables: Sendable {
         tokens = tokens.filter { $0.value.user != id }
         tickets = tickets.filter { $0.value.user != id }
         webSessions = webSessions.filter { $0.value.user != id }
+        blocks = blocks.filter { $0.value.subject != .user(id) }
         return records
     }
 
@@ -171,6 +174,8 @@ struct MemoryTables: Sendable {
         spent = spent.filter { $0.value.spentAt >= codesSince }
         tombstones = tombstones.filter { $0.value.buriedAt >= ($0.value.isCode ? codesSince : keysSince) }
         tickets = tickets.filter { $0.value.expiresAt > now }
+        let shelvedSince = now.addingClamped(-StoreRules.shelvedRoomMilliseconds)
+        shelvedRooms = shelvedRooms.filter { $0.value.at >= shelvedSince && instances[$0.key] != nil }
         webSessions = webSessions.filter { $0.value.expiresAt > now }
         return unused + idle
     }

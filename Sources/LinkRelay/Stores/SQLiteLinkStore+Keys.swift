@@ -137,6 +137,7 @@ extension SQLiteLinkStore {
         try db.run("DELETE FROM tombstone WHERE is_code = 1 AND buried_at < ?", .int(codesSince))
         try db.run("DELETE FROM tombstone WHERE is_code = 0 AND buried_at < ?", .int(keysSince))
         try db.run("DELETE FROM ticket WHERE expires_at <= ?", .int(now))
+        try db.run("DELETE FROM shelved_room WHERE at < ?", .int(now.addingClamped(-StoreRules.shelvedRoomMilliseconds)))
         try db.run("DELETE FROM web_session WHERE expires_at <= ?", .int(now))
     }
 }

@@ -85,6 +85,23 @@ enum SQLiteSchema {
         CREATE INDEX tombstone_age ON tombstone (is_code, buried_at);
         """,
         """
+        CREATE TABLE shelved_room (
+            instance INTEGER PRIMARY KEY REFERENCES instance ON DELETE CASCADE,
+            sealed BLOB NOT NULL,
+            at INTEGER NOT NULL
+        ) STRICT;
+        """,
+        """
+        -- One of network and user is set.
+        CREATE TABLE block (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            network TEXT UNIQUE,
+            user INTEGER UNIQUE REFERENCES user ON DELETE CASCADE,
+            note TEXT NOT NULL,
+            created_at INTEGER NOT NULL
+        ) STRICT;
+        """,
+        """
         -- What an owner decided about downloads; lists are words separated by blanks. mode NULL: the operator's.
         CREATE TABLE policy (
             instance INTEGER PRIMARY KEY REFERENCES instance ON DELETE CASCADE,

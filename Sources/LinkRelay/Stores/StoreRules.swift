@@ -3,6 +3,9 @@
 // Pure values, any thread. SPDX-License-Identifier: Apache-2.0
 
 package enum StoreRules {
+    /// How long a room's debts wait on the shelf for the next process.
+    static let shelvedRoomMilliseconds: Int64 = 600_000
+
     /// How many unspent codes of one user are usable at a time. Few live codes keep guessing hopeless.
     package static let openCodeCount = 3
     /// The longest life of a sign-in ticket, in milliseconds.

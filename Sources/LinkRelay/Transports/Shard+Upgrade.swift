@@ -71,8 +71,9 @@ extension Shard {
             engine.pendingPoll = nil
             respondPoll(poll, engine, body: Array("6".utf8))
         }
-        let ceiling = session.role.map { $0 == .sd ? limits.sdMessageBytes : limits.clientMessageBytes }
-        probe.setMessageCeiling((ceiling ?? limits.greetingMessageBytes) + Self.framingAllowance)
+        if let role = session.role {
+            probe.setMessageCeiling((role == .sd ? limits.sdMessageBytes : limits.clientMessageBytes) + Self.framingAllowance)
+        }
         startHeartbeat(session)
         while let message = engine.dequeue() {
             transmit(session, message)

@@ -6,16 +6,17 @@ import Glibc
 import LinkRelay
 
 /// What a data directory holds, opened.
-struct DataDirectory: Sendable {
+struct StorageDirectory: Sendable {
     let path: String
     let store: any LinkStore
     let vault: KeyVault
     let accounts: Accounts
 
-    private static let databaseName = "linkrelay.sqlite"
+    static let databaseName = "linkrelay.sqlite"
     private static let addressName = "address"
+    private static let lockName = "relay.lock"
 
-    static func open(_ settings: Settings) async throws(Failure) -> DataDirectory {
+    static func open(_ settings: Settings) async throws(Failure) -> StorageDirectory {
         let path = settings.dataDir
         try make(path)
         do {
@@ -28,7 +29,7 @@ struct DataDirectory: Sendable {
                     "\(path): the database belongs to another master key; put back the \(KeyVault.fileName) that it was made with.")
             }
             let accounts = Accounts(store: store, vault: vault, wallClock: LogClock.system.wall)
-            return DataDirectory(path: path, store: store, vault: vault, accounts: accounts)
+            return StorageDirectory(path: path, store: store, vault: vault, accounts: accounts)
         } catch let failure as Failure {
             throw failure
         } catch let error as StoreError {
@@ -63,6 +64,14 @@ struct DataDirectory: Sendable {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
+    /// Makes this process the only relay on the directory until it ends: two would share keys but not rooms. False when there
+    /// is one already. Commands need no claim.
+    func claim() -> Bool {
+        // Kept open on purpose: the lock ends with the process, however that ends.
+        let file = Glibc.open("\(path)/\(Self.lockName)", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        return file >= 0 && flock(file, LOCK_EX | LOCK_NB) == 0
+    }
+
     // The address that a running relay listens on, so that `relayd sign-in` finds it whatever `serve` was started with.
 
     func publish(address: String) {
@@ -77,8 +86,10 @@ struct DataDirectory: Sendable {
 
     func withdrawAddress() { unlink("\(path)/\(Self.addressName)") }
 
-    var publishedAddress: String? {
-        guard let bytes = try? ProcessEnvironment.contents(of: "\(path)/\(Self.addressName)"), bytes.count < 256 else { return nil }
+    var publishedAddress: String? { Self.publishedAddress(in: path) }
+
+    static func publishedAddress(in path: String) -> String? {
+        guard let bytes = try? ProcessEnvironment.contents(of: "\(path)/\(addressName)"), bytes.count < 256 else { return nil }
         let text = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
         return text.hasPrefix("http") ? text : nil
     }

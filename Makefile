@@ -1,0 +1,98 @@
+# The only commands anyone needs. `make` alone prints them; every step of CI is one of these.
+# SPDX-License-Identifier: Apache-2.0
+
+# A toolchain unpacked to /opt/swift is found without further ado; one that is on the PATH already wins.
+export PATH := $(PATH):/opt/swift/usr/bin
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+
+LISTEN ?= 127.0.0.1:8787
+DATA ?= data
+T ?= frame
+SECONDS ?= 60
+PREFIX ?= /usr/local
+RELEASE_FLAGS := -c release --product relayd --static-swift-stdlib -Xlinker --gc-sections -Xlinker -s
+
+.PHONY: help
+help: ## prints this
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: deps test-deps
+deps:
+	@scripts/install-deps run
+test-deps:
+	@scripts/install-deps test
+
+# ---------------------------------------------------------------- run
+
+.PHONY: run release build install
+run: release ## builds, starts on http://127.0.0.1:8787 (LISTEN=) with data in ./data (DATA=), prints how to sign in and link
+	@exec .build/release/relayd serve --welcome --listen $(LISTEN) --data-dir $(DATA)
+
+release: deps ## builds the binary that packages ship: .build/release/relayd
+	swift build $(RELEASE_FLAGS)
+
+build: deps ## builds for debugging: .build/debug/relayd
+	swift build
+
+install: release ## installs the binary, the manual page and the systemd units under PREFIX (default /usr/local)
+	install -D -m 755 .build/release/relayd $(DESTDIR)$(PREFIX)/bin/relayd
+	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/lib/systemd/system
+	.build/release/relayd help --man >$(DESTDIR)$(PREFIX)/share/man/man8/relayd.8
+	for unit in relayd.service relayd.socket; do \
+		sed 's,/usr/bin/relayd,$(PREFIX)/bin/relayd,' deploy/systemd/$$unit \
+			>$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; done
+
+# ---------------------------------------------------------------- test
+
+.PHONY: test check test-c test-swift e2e fuzz-smoke fuzz tsan asan
+test: test-deps ## installs what the tests need and runs all of them; SKIP="fuzz e2e" leaves parts out
+	@scripts/test-all
+
+check: ## the fast checks of the source: imports, sizes, words, symbols, the embedded page
+	@scripts/checks
+
+test-c: deps ## the C tests, with the address and undefined-behaviour sanitizers
+	@$(MAKE) -C Tests/CWebSocketTests run
+
+test-swift: deps ## the Swift tests
+	swift test --disable-xctest
+
+e2e: test-deps ## real clients and a browser against a real relay; ARGS="-k pairing" goes to pytest
+	swift build --product relayd
+	@RELAYD_BIN="$$(swift build --show-bin-path)/relayd" Tests/EndToEnd/run $(ARGS)
+
+fuzz-smoke: deps ## every fuzzer: everything known, then 5 s of search
+	@$(MAKE) -C Fuzz smoke
+	@$(MAKE) -C Fuzz/swift smoke
+
+fuzz: deps ## one fuzzer for SECONDS: T=frame http1 chunks handshake, or json native engineio socketio
+	@if [ -e Fuzz/fuzz_$(T).c ]; then $(MAKE) -C Fuzz run T=$(T) SECONDS=$(SECONDS); \
+	else $(MAKE) -C Fuzz/swift run T=$(T) SECONDS=$(SECONDS); fi
+
+tsan: deps ## the Swift tests under the thread sanitizer
+	swift test --disable-xctest --sanitize=thread --scratch-path .build/tsan
+
+asan: deps ## the Swift tests under the address sanitizer
+	swift test --disable-xctest --sanitize=address --scratch-path .build/asan
+
+# ---------------------------------------------------------------- care
+
+.PHONY: lint fmt docs bench deb clean
+lint: ## complains about Swift that the formatter would write otherwise
+	swift format lint --strict --parallel -r Sources Tests
+
+fmt: ## formats the Swift sources
+	swift format --in-place --parallel -r Sources Tests
+
+docs: build ## writes the table of settings into docs/operations.md
+	@scripts/embed-settings .build/debug/relayd
+
+bench: deps ## nanoseconds a message of the codecs
+	Benchmarks/codec/run
+
+deb: release ## builds a Debian package under build/
+	@scripts/build-deb
+
+clean: ## removes everything that was built; data/ stays
+	rm -rf .build build

@@ -1,0 +1,25 @@
+// Leaving a room's debts for the next process, and taking them over: sealed on the way to the store.
+//
+// Any thread. Failing means that unfinished commands end by the clients' own time-outs; it never stops a drain or a join.
+// SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+extension KeyService {
+    /// True when it is on disk.
+    func shelve(_ room: RoomID, _ bytes: [UInt8]) async -> Bool {
+        do {
+            try await store.shelveRoom(room.instance, vault.seal(room: bytes), at: wallClock())
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// What an earlier process left for this room, once.
+    func unshelve(_ room: RoomID) async -> [UInt8]? {
+        let notBefore = wallClock().addingClamped(-StoreRules.shelvedRoomMilliseconds)
+        let sealed = try? await store.unshelveRoom(room.instance, notBefore: notBefore)
+        return sealed.flatMap { $0 }.flatMap { vault.openRoom($0) }
+    }
+}

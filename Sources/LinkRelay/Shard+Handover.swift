@@ -1,0 +1,122 @@
+// A restart that nobody notices: a drained room's debts go to the shelf, and the next process takes them when the first member returns.
+//
+// Loop thread; the store is asked in tasks. SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+extension Shard {
+    /// While draining, a room that lost its last member is put on the shelf.
+    func shelveIfDrained(_ room: Room) {
+        guard shared.isDraining, room.memberCount == 0, rooms[room.id] === room else { return }
+        let debts = debts(of: room)
+        guard !debts.isEmpty else { return }
+        let bytes = debts.encoded()
+        let id = room.id
+        let shared = shared
+        shared.handoversUnderWay.withLock { $0 += 1 }
+        Task {
+            let isKept = await shared.keys.shelve(id, bytes)
+            if !isKept { shared.log.write(.error, "room_not_shelved", ["room": .string(id.description)]) }
+            shared.handoversUnderWay.withLock { $0 -= 1 }
+        }
+    }
+
+    private func debts(of room: Room) -> RoomDebts {
+        var debts = RoomDebts()
+        let now = nowMs
+        for row in room.ledger.openRows {
+            let (id, type) = room.ledger.idAndType(row: row)
+            let entry = room.ledger.rows[row]
+            debts.commands.append(
+                .init(
+                    id: id, type: type, remainingMs: entry.deadlineMs > now ? entry.deadlineMs - now : 0,
+                    lastStatus: entry.lastStatus.map { Array($0.payload) }))
+        }
+        var waiting: [(sequence: UInt64, payload: [UInt8])] = room.held.map { ($0.sequence, Array($0.command.payload)) }
+        for ghost in room.ghosts {
+            for entry in ghost.unconfirmed where !waiting.contains(where: { $0.sequence == entry.sequence }) {
+                waiting.append((entry.sequence, Array(entry.command.payload)))
+            }
+            debts.absent.append(.init(installID: ghost.installID))
+        }
+        debts.undelivered = waiting.sorted { $0.sequence < $1.sequence }.map { $0.payload }
+        debts.unheard = room.unheard.map { Array($0.status.payload) }
+        return debts
+    }
+
+    // MARK: Taking over
+
+    /// True while an earlier process may have left something for a room that is not here yet; then its first member waits for the answer.
+    func mayHaveDebts(_ id: RoomID) -> Bool {
+        rooms[id] == nil && nowMs &- startedMs < Self.takeOverMs
+    }
+
+    /// Clients of all kinds are back within this time after a restart.
+    static let takeOverMs: UInt64 = 120_000
+
+    /// Asks the shelf, then seats the session.
+    func takeOver(_ session: Session, _ seat: PendingSeat) {
+        guard shared.shards.indices.contains(index) else { return }
+        session.isJoining = true
+        session.connection?.pause()
+        let serial = session.serial
+        let home = shared.shards[index]
+        let keys = shared.keys
+        Task {
+            let bytes = await keys.unshelve(seat.ticket.room)
+            await home.run { $0.tookOver(serial, seat, bytes) }
+        }
+    }
+
+    private func tookOver(_ serial: UInt64, _ seat: PendingSeat, _ bytes: [UInt8]?) {
+        if let debts = bytes.flatMap({ RoomDebts(decoding: $0) }) { restore(debts, in: room(for: seat.ticket)) }
+        guard let session = sessions[serial], session.isJoining else {
+            if let room = rooms[seat.ticket.room] { markDirty(room) }
+            return
+        }
+        session.isJoining = false
+        take(session, seat)
+    }
+
+    private func restore(_ debts: RoomDebts, in room: Room) {
+        for command in debts.commands {
+            command.id.withUnsafeBytes { id in
+                command.type.withUnsafeBytes { type in
+                    let admission = room.ledger.admit(id: id, type: type, requester: 0, deadlineMs: nowMs &+ command.remainingMs)
+                    guard case .admitted(let row) = admission, let status = command.lastStatus else { return }
+                    room.ledger.progress(
+                        row: row, status: framed(.commandStatus, status), deadlineMs: nowMs &+ command.remainingMs)?.message.release()
+                }
+            }
+        }
+        for payload in debts.undelivered {
+            guard let command = framed(.command, payload) else { continue }
+            room.commandSequence &+= 1
+            room.held.append(HeldCommand(command: command, sequence: room.commandSequence, row: -1))
+            room.heldBytes += command.byteCount
+        }
+        for payload in debts.unheard {
+            guard let status = framed(.commandStatus, payload) else { continue }
+            room.unheard.append(UnheardStatus(status: status, expiresMs: nowMs &+ limits.resultRetentionMs))
+            room.unheardBytes += status.byteCount
+        }
+        for absent in debts.absent where room.sds.isEmpty {
+            room.ghosts.append(Ghost(serial: 0, dialect: nil, installID: absent.installID, expiresMs: nowMs &+ limits.graceMs, unconfirmed: []))
+        }
+        if !room.sds.isEmpty { deliverHeld(in: room) }
+        schedule(inMs: limits.graceMs, .grace(room))
+        schedule(inMs: limits.resultRetentionMs, .unheard(room))
+        if !room.isCommandTimerArmed { armCommandTimer(room) }
+        shared.log.write(
+            .info, "room_taken_over",
+            [
+                "room": .string(room.id.description), "commands": .int(Int64(debts.commands.count)),
+                "undelivered": .int(Int64(debts.undelivered.count)),
+            ])
+    }
+
+    private func framed(_ event: Event, _ payload: [UInt8]) -> FramedPayload? {
+        payload.withUnsafeBytes { loop.frame(event, .socketio, payload: $0) }
+            .map { FramedPayload(message: $0, dialect: .socketio, event: event) }
+    }
+}
