@@ -17,6 +17,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
     case badToken = "bad_token"
     case missingScope = "missing_scope"
     case badTicket = "bad_ticket"
+    case unusableUser = "unusable_user"
     case crossSite = "cross_site"
     // What was sent.
     case unsupportedMediaType = "unsupported_media_type"
@@ -44,7 +45,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         case .notFound, .noSuchInstance: 404
         case .methodNotAllowed: 405
         // A token without the scope is 401 like a bad one: paired installs drop their sign-in on 401 alone.
-        case .signInRequired, .badToken, .missingScope, .badTicket: 401
+        case .signInRequired, .badToken, .missingScope, .badTicket, .unusableUser: 401
         case .unsupportedMediaType: 415
         case .badJSON, .invalidID, .invalidName, .invalidInstallID, .invalidLegacyKey, .invalidCredential, .invalidText,
             .invalidPolicy:
@@ -68,6 +69,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         case .badToken: "The token is not valid."
         case .missingScope: "The token lacks the link permission."
         case .badTicket: "The sign-in ticket is not valid any more. Make a new one."
+        case .unusableUser: "The name under which you are signed in elsewhere cannot be used here."
         case .crossSite: "A signed-in browser may change things from this server's own page or an allowed origin only."
         case .unsupportedMediaType: "The body must be sent as application/json."
         case .badJSON: "The body must be a JSON object."
@@ -102,7 +104,7 @@ struct RestFailure: Error {
         self.refusal = refusal
         switch refusal {
         // RFC 9110 section 11.6.1, RFC 6750 section 3.
-        case .signInRequired, .badTicket: headers = [("WWW-Authenticate", "Bearer")]
+        case .signInRequired, .badTicket, .unusableUser: headers = [("WWW-Authenticate", "Bearer")]
         case .badToken: headers = [("WWW-Authenticate", "Bearer error=\"invalid_token\"")]
         case .missingScope: headers = [("WWW-Authenticate", "Bearer error=\"insufficient_scope\"")]
         // ComfyUI retries after 2 s and 4 s by itself.
