@@ -53,7 +53,7 @@ package final class Relay: Sendable {
         self.tls = tls
         self.monotonic = monotonic
         startedAt = wallClock()
-        exits = ThreadExits(count: loopCount)
+        exits = ThreadExits()
         var actors: [ShardActor] = []
         for index in 0..<loopCount {
             guard let loop = EventLoop(index: index, settings: settings, loopCount: loopCount) else {
@@ -107,7 +107,11 @@ package final class Relay: Sendable {
         } catch { throw .store(error) }
         for (index, shard) in shards.enumerated() {
             let exits = exits
-            guard shard.loop.start(onExit: { exits.one() }) else { throw .noResources("thread \(index)") }
+            exits.begin()
+            guard shard.loop.start(onExit: { exits.one() }) else {
+                exits.one()
+                throw .noResources("thread \(index)")
+            }
         }
         if inherited.isEmpty {
             for address in shared.settings.listen { try await listen(on: address) }
@@ -311,12 +315,13 @@ extension Relay: RoomControl {
 /// Lets `stop()` wait for the loops' threads.
 final class ThreadExits: Sendable {
     private struct State: Sendable {
-        var running: Int
+        var running = 0
         var waiters: [CheckedContinuation<Void, Never>] = []
     }
-    private let state: Locked<State>
+    private let state = Locked(State())
 
-    init(count: Int) { state = Locked(State(running: count)) }
+    /// Before a thread is started.
+    func begin() { state.withLock { $0.running += 1 } }
 
     func one() {
         let ready = state.withLock { state -> [CheckedContinuation<Void, Never>] in
