@@ -274,6 +274,11 @@ extension Relay: RoomControl {
         await home(room)?.run { $0.setPolicy(policy, of: room) }
     }
 
+    package func notePairing(_ room: RoomID, from address: PeerAddress) {
+        shared.recent.note(
+            RecentEvent(at: shared.wallClock(), kind: .pairing, name: "self_paired", room: room, role: .sd, address: address))
+    }
+
     package func presence(of rooms: [RoomID]) async -> [RoomID: RoomSnapshot] {
         var found: [RoomID: RoomSnapshot] = [:]
         for room in rooms { found[room] = await home(room)?.run { $0.snapshot(room) } }
@@ -283,9 +288,23 @@ extension Relay: RoomControl {
     package var isAccepting: Bool { !shared.isDraining }
 
     package func metricsText() async -> String {
-        var readings: [ShardReading] = []
-        for shard in shards { readings.append(await shard.run { $0.reading(forMetrics: true) }) }
-        return MetricsText.render(readings)
+        var reading = RelayReading()
+        for shard in shards {
+            let start = ContinuousClock.now
+            let (figures, census, begun) = await shard.run { ($0.reading(forMetrics: true), $0.census(), ContinuousClock.now) }
+            reading.shards.append(figures)
+            reading.census.add(census)
+            reading.lagSeconds = max(reading.lagSeconds, (begun - start) / .seconds(1))
+        }
+        reading.codes = shared.keys.codeCounts
+        reading.store = store.measures
+        reading.process = ProcessFigures.read()
+        reading.startedAt = startedAt
+        reading.blockCount = shared.blocks.all.count
+        reading.liveKeyCount = shared.keys.liveKeyCount
+        reading.isDraining = shared.isDraining
+        reading.suppressedLogLines = log.suppressedCount
+        return MetricsText.render(reading)
     }
 }
 

@@ -33,7 +33,9 @@ extension Shard {
             return answerDuplicate(session, room, running, inbound)
         case .full:
             counters.refuse(.commandsInFlight)
-            return endUnbooked(session, inbound, .refused, "Too many commands are in flight in this room; wait for some to end.")
+            let sentence = "Too many commands are in flight in this room; wait for some to end."
+            acknowledge(session, inbound.ack, Self.failurePayload(sentence, code: RefusalReason.commandsInFlight.code))
+            return endUnbooked(session, inbound, .refused, sentence)
         case .related, .untracked:
             break
         }

@@ -5,6 +5,7 @@ as JSON lines (see script_loop). Usage: crowd.py URL FILE-WITH-KEYS. SPDX-Licens
 """
 import asyncio
 import collections
+import functools
 import json
 import random
 import sys
@@ -95,11 +96,15 @@ class Extension(Member):
 
 
 class Client(Member):
-    """Sends commands while `is_working` and it is in the room."""
+    """Sends commands while `is_working` and it is in the room.
+
+    `sent` are those that the relay has acknowledged: what a library still had in its buffer when the connection ended is lost
+    before any relay sees it, and counted as `unacknowledged`.
+    """
 
     def __init__(self, url, key, transports):
         super().__init__(url, key, "client", transports)
-        self.sent, self.ended, self.number = set(), collections.Counter(), 0
+        self.sent, self.refused, self.ended, self.number = set(), [], collections.Counter(), 0
         self.reasons = collections.Counter()
         self.socket.on("commandStatus", self.on_status)
 
@@ -110,11 +115,17 @@ class Client(Member):
                 self.number += 1
                 identifier = f"{name}-{self.number}"
                 try:
-                    await self.socket.emit("command", {"id": identifier, "type": "activities:list"})
-                    self.sent.add(identifier)
+                    await self.socket.emit(
+                        "command", {"id": identifier, "type": "activities:list"}, callback=functools.partial(self.on_answer, identifier))
                 except socketio.exceptions.BadNamespaceError:
                     self.is_in = False
             await asyncio.sleep(random.uniform(0.5, 1.5) * COMMAND_EVERY_SECONDS)
+
+    def on_answer(self, identifier, answer):
+        if answer.get("success"):
+            self.sent.add(identifier)
+        else:
+            self.refused.append(answer)
 
     async def on_status(self, status):
         if status.get("status") in FINISHED:
@@ -159,6 +170,8 @@ class Crowd:
             "errors": [one for member in self.members for one in member.errors][:5],
             "forbidden": WatchedPacket.forbidden,
             "sent": sum(len(client.sent) for client in clients),
+            "unacknowledged": sum(client.number - len(client.sent) - len(client.refused) for client in clients),
+            "refused": [one for client in clients for one in client.refused][:5],
             "unended": [len(unended), unended[:5]],
             "delivered_twice": [len(twice), twice[:5]],
             "ended_by_relay": {str(reason): count for reason, count in reasons.items()},

@@ -107,9 +107,16 @@ class Proxy:
     def api(self, method, path, body=None, token=True, headers=None, timeout=20):
         return Relay.exchange(self.http(timeout), method, path, *self.relay.request(body, token, headers))
 
+    @property
+    def certificate(self):
+        return str(self.chain)
+
+    @property
+    def trust(self):
+        return ssl.create_default_context(cafile=self.chain)
+
     def http(self, seconds):
-        return http.client.HTTPSConnection(
-            self.host, self.port, timeout=seconds, context=ssl.create_default_context(cafile=self.chain))
+        return http.client.HTTPSConnection(self.host, self.port, timeout=seconds, context=self.trust)
 
     def plain(self, path):
         """One request without TLS."""
@@ -121,7 +128,7 @@ class Proxy:
 
         def dial(seconds):
             plain = socket.create_connection(("127.0.0.1", self.port), timeout=seconds, source_address=(source, 0))
-            return ssl.create_default_context(cafile=self.chain).wrap_socket(plain, server_hostname=self.host)
+            return self.trust.wrap_socket(plain, server_hostname=self.host)
 
         return types.SimpleNamespace(host=self.host, port=self.port, dial=dial)
 

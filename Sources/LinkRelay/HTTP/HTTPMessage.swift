@@ -102,6 +102,12 @@ package protocol RoomControl: Sendable {
     func metricsText() async -> String
     /// False while draining.
     var isAccepting: Bool { get }
+    /// An install was paired by its owner's account; for the operator's list.
+    func notePairing(_ room: RoomID, from address: PeerAddress)
+}
+
+extension RoomControl {
+    package func notePairing(_ room: RoomID, from address: PeerAddress) {}
 }
 
 package enum KickReason: String, Sendable, CaseIterable { case deleted, expired, userRemoved = "user_removed", revoked, byOperator = "by_operator" }

@@ -27,6 +27,7 @@ extension RestAPI {
         } catch { throw failure(error) }
         // Browsers that wait in the room hold the former key; whoever pairs for the first time has no room yet.
         if paired.wasKnown { await rooms.announceUpgrade(RoomID(paired.record.id), key: paired.key) }
+        rooms.notePairing(RoomID(paired.record.id), from: call.request.remote)
         log.write(
             .notice, "instance_self_paired",
             [

@@ -29,6 +29,7 @@ extension KeyService {
             case .created(let record, let count):
                 noteDeadline(of: secret)
                 events.note(.codeMade, of: record.id, at: now, wrongTries: wrongCodes.wrongCount)
+                self.count { $0.issued &+= 1 }
                 return (record, code.hex, count, policy.instanceLimit)
             case .limitReached(let count):
                 throw .limitReached(count: count, limit: policy.instanceLimit)
@@ -54,6 +55,7 @@ extension KeyService {
                 directory.settle(record, since: epoch)
                 noteDeadline(of: secret)
                 events.note(.codeMade, of: record.id, at: now, wrongTries: wrongCodes.wrongCount)
+                self.count { $0.issued &+= 1 }
                 return (record, code.hex, count, policy.instanceLimit)
             case .notFound:
                 throw .notFound
@@ -169,6 +171,8 @@ extension KeyService {
         directory.forget(records)
         events.forget(records)
         pruneDeadlines(records)
+        let unused = UInt64(clamping: records.count { !$0.isActivated })
+        count { $0.expired &+= unused }
         return records
     }
 

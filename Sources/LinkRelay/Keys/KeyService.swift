@@ -22,6 +22,7 @@ package final class KeyService: Sendable {
     let seen = Locked<[InstanceID: WallTime]>([:])
     let changeMark = Locked<Int64?>(nil)
     let events = LinkEvents()
+    private let counts = Locked(CodeCounts())
 
     /// `wallClock` in milliseconds since 1970, `monotonic` in milliseconds since any fixed point.
     package init(
@@ -73,6 +74,16 @@ package final class KeyService: Sendable {
 
     /// The room that a link key opens, if the directory knows it. Takes a lock for one look-up.
     package func cachedTicket(for key: LinkKey) -> RoomTicket? { directory.ticket(for: vault.hash(.key(key))) }
+
+    /// What codes came to since the start.
+    var codeCounts: CodeCounts {
+        var now = counts.withLock { $0 }
+        now.wrong = wrongCodes.wrongCount
+        now.refused = wrongCodes.refusedCount
+        return now
+    }
+
+    func count(_ change: @Sendable (inout CodeCounts) -> Void) { counts.withLock { change(&$0) } }
 
     /// Link keys in the directory.
     package var liveKeyCount: Int { directory.count }
@@ -178,6 +189,7 @@ package final class KeyService: Sendable {
             directory.settle(record, since: epoch)
             codeDeadlines.withLock { $0[code] = nil }
             events.note(.paired(from: from), of: record.id, at: now, wrongTries: wrongCodes.wrongCount)
+            count { $0.exchanged &+= 1 }
             return .exchanged(RoomTicket(record), newKey: key, isRepeat: false)
         case .alreadySpent, .expired, .unknown:
             return nil

@@ -15,8 +15,13 @@ package final class FaultyLinkStore: LinkStore {
         self.path = path
     }
 
+    package var measures: StoreMeasures? { inner.measures }
+
     private func check() throws(StoreError) {
-        if access(path, F_OK) == 0 { throw StoreError(.io, "failing on command: \(path) exists") }
+        guard access(path, F_OK) == 0 else { return }
+        let error = StoreError(.io, "failing on command: \(path) exists")
+        measures?.note(error)
+        throw error
     }
 
     package func probe() async throws(StoreError) {

@@ -160,6 +160,8 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
 }
 
 package protocol LinkStore: Sendable {
+    /// What it measures of itself; nil for a store that does not.
+    var measures: StoreMeasures? { get }
     /// Proves that the store can write durably (readiness).
     func probe() async throws(StoreError)
     func close() async
@@ -242,4 +244,8 @@ package protocol LinkStore: Sendable {
     /// (nil = never); prunes old tombstones, spent codes, tickets, web sessions. Returns the deleted instances, the
     /// never-activated ones included: somebody may be waiting in their rooms.
     func expire(now: WallTime, keysIdleSince: WallTime?) async throws(StoreError) -> [InstanceRecord]
+}
+
+extension LinkStore {
+    package var measures: StoreMeasures? { nil }
 }

@@ -11,6 +11,8 @@ package final class SQLiteLinkStore: LinkStore {
 
     private let thread: SQLiteThread
 
+    package let measures: StoreMeasures? = StoreMeasures()
+
     /// Jobs that wait for the store's thread.
     package var queuedCount: Int { thread.queuedCount }
 
@@ -84,9 +86,12 @@ package final class SQLiteLinkStore: LinkStore {
     private func ask<Answer: Sendable>(
         isWrite: Bool, _ body: @escaping SQLiteQuestion<Answer>.Body
     ) async throws(StoreError) -> Answer {
+        let start = ContinuousClock.now
         let result = await withCheckedContinuation { continuation in
             thread.submit(SQLiteQuestion(isWrite: isWrite, continuation: continuation, body: body))
         }
+        (isWrite ? measures?.writes : measures?.reads)?.add(ContinuousClock.now - start)
+        if case .failure(let error) = result { measures?.note(error) }
         return try result.get()
     }
 
