@@ -43,7 +43,7 @@ package final class Relay: Sendable {
     /// listener, never on a Unix socket.
     package init(
         settings: Settings, log: Log, store: any LinkStore, keys: KeyService, accounts: Accounts, tls: TLSContext? = nil,
-        trust: TokenTrust? = nil, wallClock: @escaping @Sendable () -> WallTime, monotonic: @escaping @Sendable () -> Int64
+        outside: OutsideAccounts = OutsideAccounts(), wallClock: @escaping @Sendable () -> WallTime, monotonic: @escaping @Sendable () -> Int64
     ) throws(RelayError) {
         self.log = log
         self.store = store
@@ -64,14 +64,14 @@ package final class Relay: Sendable {
             actors.append(ShardActor(loop: loop, shard: shard))
         }
         shards = actors
-        shared.complete(shards: actors, api: makeAPI(settings, trust), admin: makeAdmin(settings))
+        shared.complete(shards: actors, api: makeAPI(settings, outside), admin: makeAdmin(settings))
     }
 
-    private func makeAPI(_ settings: Settings, _ trust: TokenTrust?) -> RestAPI {
+    private func makeAPI(_ settings: Settings, _ outside: OutsideAccounts) -> RestAPI {
         RestAPI(
             keys: shared.keys, accounts: accounts, rooms: self, store: store, origins: settings.originPolicy, site: StaticSite(),
             log: log, counters: restCounters, policy: settings.policy,
-            outside: OutsideAccounts(userHeader: settings.userHeader, trust: trust), monotonic: monotonic)
+            outside: outside, monotonic: monotonic)
     }
 
     private func makeAdmin(_ settings: Settings) -> AdminAPI {
@@ -80,8 +80,8 @@ package final class Relay: Sendable {
     }
 
     /// Takes over what may change while running: limits, origins, hosts, keys of others. Drops nobody.
-    package func reload(_ settings: Settings, trust: TokenTrust? = nil) async {
-        shared.replace(settings: settings, api: makeAPI(settings, trust), admin: makeAdmin(settings))
+    package func reload(_ settings: Settings, outside: OutsideAccounts = OutsideAccounts()) async {
+        shared.replace(settings: settings, api: makeAPI(settings, outside), admin: makeAdmin(settings))
         let limits = ShardLimits(settings, loopCount: shared.loopCount)
         for shard in shards {
             await shard.run { [loopCount = shared.loopCount] in

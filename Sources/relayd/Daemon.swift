@@ -24,8 +24,8 @@ struct Daemon {
     private let data: StorageDirectory
     private let certificate: Certificate?
     private let relay: Relay
-    /// The identity provider's keys in use.
-    private var trust: TokenTrust?
+    /// Whom it believes about users.
+    private var outside: OutsideAccounts
 
     static func run(_ source: SettingsPlaces, _ loaded: LoadedSettings, showsWelcome: Bool) async throws -> ExitCode {
         let settings = loaded.settings
@@ -37,15 +37,15 @@ struct Daemon {
         guard data.claim() else {
             throw Failure(.unavailable, "another relay runs on \(data.path); stop it, or give another --data-dir.")
         }
-        let trust: TokenTrust?
-        do { trust = try TrustedKeys.load(settings) } catch { throw Failure(.settings, "\(error.sentence).") }
+        let outside: OutsideAccounts
+        do { outside = try OutsideTrust.load(settings) } catch { throw Failure(.settings, "\(error.sentence).") }
         let (owner, isFirstStart) = try await data.accounts.ensureOwner()
         let certificate = try Certificate.open(settings, dataPath: data.path)
-        let relay = try relay(settings, log, data, certificate, trust)
+        let relay = try relay(settings, log, data, certificate, outside)
         let daemon = Daemon(
             source: source, settings: settings, sink: sink, log: log,
             notifier: ServiceNotifier(environment: source.environment), data: data, certificate: certificate, relay: relay,
-            trust: trust)
+            outside: outside)
         let (occurrences, continuation) = AsyncStream.makeStream(of: Occurrence.self)
         SignalWaiter.receive { continuation.yield(.signal($0)) }
         relay.onEndRequest { continuation.yield(.signal(.terminate)) }
@@ -68,7 +68,7 @@ struct Daemon {
     }
 
     private static func relay(
-        _ settings: Settings, _ log: Log, _ data: StorageDirectory, _ certificate: Certificate?, _ trust: TokenTrust?
+        _ settings: Settings, _ log: Log, _ data: StorageDirectory, _ certificate: Certificate?, _ outside: OutsideAccounts
     ) throws(Failure) -> Relay {
         let limiter = WrongCodeLimiter(
             burst: settings.wrongCodeBurst, interval: settings.wrongCodeInterval, totalPerMinute: settings.wrongCodesPerMinute)
@@ -78,7 +78,7 @@ struct Daemon {
         do {
             return try Relay(
                 settings: settings, log: log, store: data.store, keys: keys, accounts: data.accounts, tls: certificate?.tls,
-                trust: trust,
+                outside: outside,
                 wallClock: LogClock.system.wall, monotonic: LogClock.system.monotonic)
         } catch {
             throw Failure(.system, "\(error).")
@@ -198,12 +198,12 @@ struct Daemon {
         settings = change.settings
         log.level = settings.logLevel
         do {
-            trust = try TrustedKeys.load(settings)
+            outside = try OutsideTrust.load(settings)
         } catch {
-            // A file half written is no reason to turn everybody away: the former keys stay in use.
-            log.write(.error, "keys_not_reloaded", ["reason": .string(error.sentence)])
+            // A file half written is no reason to turn everybody away: what was read before stays in use.
+            log.write(.error, "provider_not_reloaded", ["reason": .string(error.sentence)])
         }
-        await relay.reload(settings, trust: trust)
+        await relay.reload(settings, outside: outside)
         certificate?.reload(log)
         log.write(
             .notice, "reloaded",

@@ -1,13 +1,16 @@
-"""Users from elsewhere: named by a trusted proxy's header, or by an identity provider's signed token.
+"""Users from elsewhere: named by a trusted proxy's header, or by an identity provider: signed or asked.
 
 SPDX-License-Identifier: Apache-2.0
 """
 import base64
 import hashlib
 import hmac
+import http.server
 import json
 import signal
+import threading
 import time
+import urllib.parse
 
 import jwt
 import pytest
@@ -150,7 +153,7 @@ def test_keys_are_read_again_on_a_reload(relay, provider):
     assert whoami(relay, token).status == 401 and whoami(relay, provider.token("ES256")).status == 200
     provider.path.write_text("{")
     relay.process.send_signal(signal.SIGHUP)
-    while "keys_not_reloaded" not in relay.log and time.monotonic() < deadline:
+    while "provider_not_reloaded" not in relay.log and time.monotonic() < deadline:
         pass
     assert whoami(relay, provider.token("ES256")).status == 200
 
@@ -197,3 +200,103 @@ def test_nobody_else_names_users(make_relay):
     answer = relay.api("GET", "/api/session", token=False, headers={"X-Forwarded-User": "ada"})
     assert (answer.status, answer.json["code"]) == (401, "sign_in_required")
     assert relay.run("user", "list").split() == ["owner", "owner"]
+
+
+# Asking the provider
+
+
+class Introspection:
+    """The provider's end of RFC 7662; `tokens` maps what is active to its claims, `fault` spoils the answers."""
+
+    def __init__(self):
+        self.tokens, self.asked, self.fault = {}, [], None
+        provider = self
+
+        class Requests(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                credentials = base64.b64decode(self.headers["Authorization"].removeprefix("Basic ")).decode()
+                provider.asked.append((form["token"][0], credentials))
+                if provider.fault == "hang":
+                    return time.sleep(5)
+                status, body = provider.fault or (200, json.dumps(provider.tokens.get(form["token"][0], {"active": False})).encode())
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                if status == 302:
+                    self.send_header("Location", "/elsewhere")
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *arguments):
+                pass
+
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Requests)
+        self.http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.http.server_port}/introspect"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.http.shutdown()
+        self.http.server_close()
+
+
+@pytest.fixture
+def asked(closing):
+    return closing(Introspection())
+
+
+@pytest.fixture
+def asking(make_relay, asked, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("s&cret: %\n")
+    return make_relay(
+        introspection_url=asked.url, introspection_client_id="the/relay", introspection_secret=secret, jwt_user_claim="username")
+
+
+def test_the_provider_vouches(asking, asked):
+    """Once a minute it is asked, as a client with credentials; relays' own tokens it never sees."""
+    asked.tokens["tok/en~1+2="] = {"active": True, "username": "ada", "scope": "link", "exp": int(time.time()) + 300}
+    for _ in range(3):
+        assert whoami(asking, "tok/en~1+2=").json["user"] == {"name": "ada", "role": "user"}
+    assert asked.asked == [("tok/en~1+2=", "the%2Frelay:s%26cret%3A%20%25")]
+    assert asking.api("POST", "/api/link/self", {"installId": "rig"}, token="tok/en~1+2=").status == 200
+    assert asking.links() == {} and len(asked.asked) == 1
+    assert whoami(asking, "lr_" + "0" * 64).json["code"] == "bad_token" and len(asked.asked) == 1
+
+
+@pytest.mark.parametrize("claims, code", [
+    ({"active": False}, "bad_token"), ({"active": True, "scope": "link"}, "bad_token"),
+    ({"active": True, "username": "ada"}, "missing_scope"), ({"active": True, "username": "owner", "scope": "link"}, "unusable_user"),
+    ({"active": True, "username": "ada", "scope": "link", "exp": 1}, "bad_token"),
+])
+def test_what_the_provider_does_not_vouch_for(asking, asked, claims, code):
+    asked.tokens["abc"] = claims
+    for _ in range(2):
+        answer = whoami(asking, "abc")
+        assert (answer.status, answer.json["code"]) == (401, code)
+    assert len(asked.asked) == 1
+
+
+@pytest.mark.parametrize("fault", [
+    (500, b"{}"), (302, b""), (401, b'{"active":true}'), (200, b""), (200, b"<html>"), (200, b'{"active":"true"}'), (200, b"[true]"),
+    (200, b" " * 100_000), "hang",
+])
+def test_nobody_is_turned_away_while_the_provider_is(asking, asked, fault):
+    """503, so that the install keeps its token and comes back; then all is well again."""
+    asked.tokens["abc"] = {"active": True, "username": "ada", "scope": "link"}
+    asked.fault = fault
+    answer = asking.api("POST", "/api/link/self", {"installId": "rig"}, token="abc")
+    assert (answer.status, answer.json["code"]) == (503, "provider_unavailable") and answer.headers["Retry-After"]
+    assert asking.api("GET", "/api/link").status == 200
+    asked.fault = None
+    deadline = time.monotonic() + 20
+    while (answer := whoami(asking, "abc")).status == 503 and time.monotonic() < deadline:
+        pass
+    assert answer.status == 200
+
+
+def test_a_provider_that_is_not_there(make_relay, tmp_path):
+    (tmp_path / "secret").write_text("x")
+    relay = make_relay(introspection_url="http://127.0.0.1:1/", introspection_client_id="x", introspection_secret=tmp_path / "secret")
+    assert whoami(relay, "abc").status == 503
+    assert relay.api("GET", "/api/link").status == 200

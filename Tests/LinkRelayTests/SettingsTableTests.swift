@@ -58,6 +58,7 @@ func settingsError(_ body: () throws -> LoadedSettings) -> SettingsError? {
         case .level: return "debug"
         case .format: return "json"
         case .word: return "https://login.example"
+        case .service: return "https://login.example/introspect"
         case .claim: return "preferred_username"
         case .policy: return "open"
         case .words(_, .host): return "a.example.org,*.b.example.org"
@@ -71,6 +72,7 @@ func settingsError(_ body: () throws -> LoadedSettings) -> SettingsError? {
         let all = [
             ("process-memory-bytes", "1024GiB"), ("room-memory-bytes", "64GiB"), ("trusted-proxies", "10.0.0.0/8"),
             ("jwt-issuer", "https://login.example.org"), ("jwt-audience", "linkrelay"),
+            ("introspection-client-id", "relay"), ("introspection-secret", "/s"),
         ]
         let pairs = ["tls-cert": [("tls-key", "/k")], "tls-key": [("tls-cert", "/c")]]
         return (all.filter { $0.0 != setting.name } + (pairs[setting.name] ?? [])).flatMap { ["--\($0.0)", $0.1] }

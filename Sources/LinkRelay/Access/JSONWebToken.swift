@@ -79,7 +79,7 @@ enum JSONWebToken {
     }
 
     /// A NumericDate; its fraction is dropped.
-    private static func seconds(_ value: JSONValue?) -> Int64? {
+    static func seconds(_ value: JSONValue?) -> Int64? {
         guard case .number(let text)? = value, let whole = text.split(separator: ".", maxSplits: 1).first else { return nil }
         guard !text.utf8.contains(where: { $0 | 0x20 == 0x65 }) else { return nil }
         return Int64(whole)

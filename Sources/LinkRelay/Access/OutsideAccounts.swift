@@ -7,19 +7,34 @@ package final class OutsideAccounts: Sendable {
     /// Lower case; nil when no proxy signs anybody in.
     let userHeader: String?
     let trust: TokenTrust?
+    let introspector: Introspector?
 
-    package init(userHeader: String? = nil, trust: TokenTrust? = nil) {
+    package init(userHeader: String? = nil, trust: TokenTrust? = nil, introspector: Introspector? = nil) {
         self.userHeader = userHeader
         self.trust = trust
+        self.introspector = introspector
     }
 
     /// Tokens of our own begin with it; others are the providers'.
     static let ownPrefix = "lr_"
 
-    /// Who a bearer token of somebody else's names; nil for one that nobody here vouches for.
-    func identity(bearer token: String, now: WallTime) -> OutsideIdentity? {
-        guard !token.hasPrefix(Self.ownPrefix), let trust, JSONWebToken.isOne(token) else { return nil }
-        return JSONWebToken.verify(token, trust, now: now / 1000)
+    /// Who a bearer token of somebody else's names; nil for one that nobody here vouches for. A signed token needs no question; the
+    /// provider is asked about what is not signed, or not for us.
+    func identity(bearer token: String, now: WallTime) async throws(Introspector.Unavailable) -> OutsideIdentity? {
+        guard !token.hasPrefix(Self.ownPrefix), Self.isToken(token) else { return nil }
+        if let trust, JSONWebToken.isOne(token), let identity = JSONWebToken.verify(token, trust, now: now / 1000) { return identity }
+        return try await introspector?.identity(of: token)
+    }
+
+    /// RFC 6750 section 2.1: what can be a token at all. Nothing else is passed on to a provider.
+    private static func isToken(_ text: String) -> Bool {
+        !text.isEmpty
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2B, 0x2D, 0x2E, 0x2F, 0x3D, 0x5F, 0x7E: true
+                default: false
+                }
+            }
     }
 
     enum HeaderAnswer: Sendable, Hashable {

@@ -43,6 +43,11 @@ package struct Settings: Sendable, Equatable {
     package var jwtIssuer: String?
     package var jwtAudience: String?
     package var jwtUserClaim = "sub"
+    /// Nil = no identity provider is asked about tokens.
+    package var introspectionUrl: String?
+    package var introspectionClientId: String?
+    /// The file that holds the client's secret.
+    package var introspectionSecret: String?
     // Presence and commands
     package var presenceGrace = Duration.seconds(10)
     package var heartbeatInterval = Duration.seconds(25)

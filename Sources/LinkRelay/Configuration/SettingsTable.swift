@@ -107,6 +107,15 @@ package enum SettingsTable {
         Setting(
             "jwt-user-claim", .links, .claim(\.jwtUserClaim), reloads: true,
             "The claim of such a token that names the user. Unknown names become ordinary users; the token's scope must contain link."),
+        Setting(
+            "introspection-url", .links, .service(\.introspectionUrl), reloads: true,
+            "Where an identity provider says whether a token is active (RFC 7662). Asked about tokens that are neither the relay's nor signed for it; answers are kept for a minute. Needs introspection-client-id and introspection-secret."),
+        Setting(
+            "introspection-client-id", .links, .word(\.introspectionClientId), reloads: true,
+            "As whom the relay asks."),
+        Setting(
+            "introspection-secret", .links, .file(\.introspectionSecret), reloads: true,
+            "The file with the secret for it. Read again on SIGHUP."),
     ]
 
     private static let rooms = [

@@ -63,6 +63,7 @@ package final class RestAPI: Sendable {
         switch refusal {
         case .unknownHost, .originRefused, .crossSite, .badToken, .missingScope, .badTicket, .unusableUser:
             log.write(.info, "rest_refused", ["reason": .string(refusal.rawValue), "peer": .string(request.remote.description)])
+        case .providerUnavailable: log.write(.warning, "provider_unavailable", [:])
         default: break
         }
     }

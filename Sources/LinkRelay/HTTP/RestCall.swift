@@ -137,7 +137,11 @@ extension RestAPI {
 
     /// The owner of a token that has the link scope, ours or an identity provider's.
     func bearer(_ token: String) async throws(RestFailure) -> (UserRecord, Set<TokenScope>) {
-        if let identity = outside.identity(bearer: token, now: accounts.now()) {
+        let identity: OutsideIdentity?
+        do { identity = try await outside.identity(bearer: token, now: accounts.now()) } catch {
+            throw RestFailure(.providerUnavailable)
+        }
+        if let identity {
             guard identity.scopes.contains(.link) else { throw RestFailure(.missingScope) }
             return (try await outsider(named: identity.name), [.link])
         }

@@ -36,6 +36,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
     case storeUnavailable = "store_unavailable"
     case keysUnavailable = "keys_unavailable"
     case qrUnavailable = "qr_unavailable"
+    case providerUnavailable = "provider_unavailable"
 
     /// The HTTP status (RFC 9110 section 15).
     package var status: UInt16 {
@@ -51,7 +52,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
             .invalidPolicy:
             400
         case .instanceLimit: 400
-        case .storeUnavailable, .keysUnavailable, .qrUnavailable: 503
+        case .storeUnavailable, .keysUnavailable, .qrUnavailable, .providerUnavailable: 503
         }
     }
 
@@ -85,6 +86,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         case .instanceLimit: "Instance limit reached"
         case .storeUnavailable: "The server cannot reach its store right now. Try again."
         case .keysUnavailable: "The server cannot make keys right now. Try again."
+        case .providerUnavailable: "The account service cannot be asked right now. Try again."
         case .qrUnavailable: "The server cannot draw the code right now. Try again."
         }
     }
@@ -108,7 +110,7 @@ struct RestFailure: Error {
         case .badToken: headers = [("WWW-Authenticate", "Bearer error=\"invalid_token\"")]
         case .missingScope: headers = [("WWW-Authenticate", "Bearer error=\"insufficient_scope\"")]
         // ComfyUI retries after 2 s and 4 s by itself.
-        case .storeUnavailable, .keysUnavailable, .qrUnavailable: headers = [("Retry-After", "2")]
+        case .storeUnavailable, .keysUnavailable, .qrUnavailable, .providerUnavailable: headers = [("Retry-After", "2")]
         default: break
         }
     }
