@@ -43,7 +43,7 @@ package final class Relay: Sendable {
     /// listener, never on a Unix socket.
     package init(
         settings: Settings, log: Log, store: any LinkStore, keys: KeyService, accounts: Accounts, tls: TLSContext? = nil,
-        wallClock: @escaping @Sendable () -> WallTime, monotonic: @escaping @Sendable () -> Int64
+        outside: OutsideAccounts = OutsideAccounts(), wallClock: @escaping @Sendable () -> WallTime, monotonic: @escaping @Sendable () -> Int64
     ) throws(RelayError) {
         self.log = log
         self.store = store
@@ -53,7 +53,7 @@ package final class Relay: Sendable {
         self.tls = tls
         self.monotonic = monotonic
         startedAt = wallClock()
-        exits = ThreadExits(count: loopCount)
+        exits = ThreadExits()
         var actors: [ShardActor] = []
         for index in 0..<loopCount {
             guard let loop = EventLoop(index: index, settings: settings, loopCount: loopCount) else {
@@ -64,13 +64,14 @@ package final class Relay: Sendable {
             actors.append(ShardActor(loop: loop, shard: shard))
         }
         shards = actors
-        shared.complete(shards: actors, api: makeAPI(settings), admin: makeAdmin(settings))
+        shared.complete(shards: actors, api: makeAPI(settings, outside), admin: makeAdmin(settings))
     }
 
-    private func makeAPI(_ settings: Settings) -> RestAPI {
+    private func makeAPI(_ settings: Settings, _ outside: OutsideAccounts) -> RestAPI {
         RestAPI(
             keys: shared.keys, accounts: accounts, rooms: self, store: store, origins: settings.originPolicy, site: StaticSite(),
-            log: log, counters: restCounters, policy: settings.policy, monotonic: monotonic)
+            log: log, counters: restCounters, policy: settings.policy,
+            outside: outside, monotonic: monotonic)
     }
 
     private func makeAdmin(_ settings: Settings) -> AdminAPI {
@@ -78,9 +79,9 @@ package final class Relay: Sendable {
             shared: shared, relay: self, store: store, accounts: accounts, restCounters: restCounters, hosts: settings.acceptedHosts)
     }
 
-    /// Takes over what may change while running: limits, origins, hosts. Drops nobody.
-    package func reload(_ settings: Settings) async {
-        shared.replace(settings: settings, api: makeAPI(settings), admin: makeAdmin(settings))
+    /// Takes over what may change while running: limits, origins, hosts, keys of others. Drops nobody.
+    package func reload(_ settings: Settings, outside: OutsideAccounts = OutsideAccounts()) async {
+        shared.replace(settings: settings, api: makeAPI(settings, outside), admin: makeAdmin(settings))
         let limits = ShardLimits(settings, loopCount: shared.loopCount)
         for shard in shards {
             await shard.run { [loopCount = shared.loopCount] in
@@ -106,7 +107,11 @@ package final class Relay: Sendable {
         } catch { throw .store(error) }
         for (index, shard) in shards.enumerated() {
             let exits = exits
-            guard shard.loop.start(onExit: { exits.one() }) else { throw .noResources("thread \(index)") }
+            exits.begin()
+            guard shard.loop.start(onExit: { exits.one() }) else {
+                exits.one()
+                throw .noResources("thread \(index)")
+            }
         }
         if inherited.isEmpty {
             for address in shared.settings.listen { try await listen(on: address) }
@@ -310,12 +315,13 @@ extension Relay: RoomControl {
 /// Lets `stop()` wait for the loops' threads.
 final class ThreadExits: Sendable {
     private struct State: Sendable {
-        var running: Int
+        var running = 0
         var waiters: [CheckedContinuation<Void, Never>] = []
     }
-    private let state: Locked<State>
+    private let state = Locked(State())
 
-    init(count: Int) { state = Locked(State(running: count)) }
+    /// Before a thread is started.
+    func begin() { state.withLock { $0.running += 1 } }
 
     func one() {
         let ready = state.withLock { state -> [CheckedContinuation<Void, Never>] in

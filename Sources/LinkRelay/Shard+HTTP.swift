@@ -42,7 +42,8 @@ extension Shard {
             return refuse(connection, status: 403, .originRefused, "This origin is not allowed; add it to the setting `origins`.")
         }
         let source = source(of: connection)
-        let request = connection.request(remote: source.address, isSecure: source.isSecure)
+        var request = connection.request(remote: source.address, isSecure: source.isSecure)
+        request.isFromTrustedProxy = shared.trusts(connection.peer)
         let id = connection.id
         let home = shared.shards[index]
         Task {

@@ -219,17 +219,49 @@ TEST(deflate_bombs)
     cws_deflate_free(&d);
 }
 
-/* Many streams in one message cost by their bytes. */
-TEST(deflate_many_last_blocks)
+/* Blocks with next to nothing in them cost time and make nothing: a bound, which no flushing sender meets. */
+TEST(deflate_block_bombs)
 {
     enum { COUNT = 1 << 19 };
-    uint8_t *p = malloc(COUNT * 2);
-    for (size_t i = 0; p != NULL && i < COUNT; i++)
-        memcpy(p + 2 * i, "\x03\x00", 2);
     cws_deflate d = {0};
     cws_slice out;
-    CHECK(cws_inflate(&d, (cws_slice){.p = p, .n = COUNT * 2}, 1000, &out) == CWS_INFLATE_DONE && out.n == 0);
-    free(p);
+    static const struct {
+        const char *name, *block;
+        size_t n;
+    } rows[] = {{"last blocks", "\x03\x00", 2}, {"empty stored blocks", "\x00\x00\x00\xff\xff", 5}};
+    for (size_t k = 0; k < 2; k++) {
+        uint8_t *p = malloc(COUNT * rows[k].n);
+        for (size_t i = 0; p != NULL && i < COUNT; i++)
+            memcpy(p + rows[k].n * i, rows[k].block, rows[k].n);
+        CHECK_ROW(cws_inflate(&d, (cws_slice){.p = p, .n = COUNT * rows[k].n}, 1000, &out) == CWS_INFLATE_BAD, rows[k].name);
+        CHECK_ROW(d.inflater->total_in < 10000, rows[k].name);
+        CHECK_ROW(cws_inflate_prefix(&d, (cws_slice){.p = p, .n = COUNT * rows[k].n}, 1000).n == 0, rows[k].name);
+        free(p);
+    }
+    cws_deflate_free(&d);
+}
+
+/* A sender that flushes after every `step` bytes: two blocks each. */
+TEST(deflate_flushing_senders)
+{
+    static const struct { size_t n, step; } rows[] = {{500, 1}, {50000, 100}, {1u << 20, 400}, {1u << 20, 1000}, {4u << 20, 16384}};
+    cws_deflate d = {0};
+    for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+        uint8_t *p = prose(rows[k].n), *packed = malloc(rows[k].n * 12);
+        z_stream z = {.next_out = packed, .avail_out = (uInt)rows[k].n * 12};
+        CHECK(p != NULL && packed != NULL && deflateInit2(&z, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+        for (size_t at = 0; at < rows[k].n; at += rows[k].step) {
+            z.next_in = p + at;
+            z.avail_in = (uInt)(rows[k].n - at < rows[k].step ? rows[k].n - at : rows[k].step);
+            CHECK(deflate(&z, Z_SYNC_FLUSH) == Z_OK);
+        }
+        cws_slice out;
+        const cws_slice in = {.p = packed, .n = (size_t)z.total_out - 4};
+        CHECK(cws_inflate(&d, in, rows[k].n, &out) == CWS_INFLATE_DONE && is(out, p, rows[k].n));
+        (void)deflateEnd(&z);
+        free(packed);
+        free(p);
+    }
     cws_deflate_free(&d);
 }
 

@@ -78,6 +78,11 @@ def expanded(payload):
     return zlib.decompressobj(-12).decompress(payload + TAIL)
 
 
+def sd_upto(sd, event):
+    while json.loads(sd.take())["event"] != event:
+        pass
+
+
 def peak_bytes(relay):
     with open(f"/proc/{relay.process.pid}/status", encoding="ascii") as file:
         return int(re.search(r"VmHWM:\s+(\d+) kB", file.read()).group(1)) << 10
@@ -190,9 +195,9 @@ def test_bomb_is_refused_and_the_connection_lives(make_relay, seat):
     sd = RawWebSocket(relay, "/link", [OFFER])
     sd.text('{"event":"iam","data":{"type":"sd"}}')
     sd.text(json.dumps({"event": "join", "data": key, "ack": 1}))
+    sd_upto(sd, "ack")
     client.send("command", {"id": "big", "type": "image:txt2img"})
-    while json.loads(sd.take())["event"] != "command":
-        pass
+    sd_upto(sd, "command")
     bomb = squeezed(b'{"event":"commandStatus","data":{"id":"big","type":"image:txt2img","status":"success","x":"' + b"0" * (100 << 20))
     assert len(bomb) < 120_000
     before = peak_bytes(relay)

@@ -1,6 +1,6 @@
 /* DEFLATE by zlib: one message at a time, nothing kept from one to the next. Decides how far to inflate, when to stop and what is not
  * worth compressing. The loop's thread (a cws_deflate is one loop's). Never makes more than the ceiling + 1 bytes, whatever the input
- * says; never reads past its input. Level 1: level 6 costs twice the time for an eighth less.
+ * says; never reads past its input. Level 1: level 6 costs twice the time for an eighth to a sixth less.
  * SPDX-License-Identifier: Apache-2.0 */
 #define ZLIB_CONST
 #include "deflate.h"
@@ -16,6 +16,8 @@
 #define KEPT_BYTES (260u * 1024u)  /* a buffer larger than this is not kept */
 #define FIRST_RATIO 4u             /* how much larger than its input we expect a message to become */
 #define SMALLEST_OUT_BYTES 1024u
+#define FREE_BLOCKS 1024u
+#define BLOCK_BYTES 256u           /* and one block more for so many bytes before or after inflating */
 #define TAIL_BYTES 4u
 #define GZIP_HEAD_BYTES 10u
 #define GZIP_TAIL_BYTES 8u
@@ -49,40 +51,56 @@ static uInt reserve(cws_buf *b, size_t most)
     return room > UINT_MAX ? UINT_MAX : (uInt)room;
 }
 
-/* Consumes `in` until it ends or the output, shorter before, has `most` bytes (then OVER). A block marked as the last one (RFC 7692 7.2.3.4) ends a
- * stream, not the message; *has_ended says whether the input stopped exactly there. */
-static cws_inflate_result feed(cws_deflate *d, cws_slice in, size_t most, bool *has_ended)
+typedef struct progress {
+    size_t most;       /* output bytes, one more than allowed */
+    size_t fed;        /* input bytes so far */
+    size_t blocks;
+    bool has_ended;    /* the last thing read was the end of a block marked as the last one (RFC 7692 7.2.3.4): of a stream, not the message */
+    bool is_between;   /* or of another block, at the end of a byte */
+} progress;
+
+/* A block costs a microsecond whatever it holds, and may have 11 bytes. Real ones hold kilobytes, or what was between two flushes. */
+static bool has_too_many_blocks(const progress *s, size_t made) { return s->blocks > FREE_BLOCKS + (s->fed + made) / BLOCK_BYTES; }
+
+/* Notes where a round of inflate() has stopped: Z_BLOCK lets it stop after every block. data_type: 128 = there, 64 = and it was the last
+ * one, the low bits = unused bits of the last byte. */
+static void note_stop(progress *s, const z_stream *z, int rc)
+{
+    const bool is_after_block = (z->data_type & 128) != 0;
+    s->has_ended = rc == Z_STREAM_END || (is_after_block && (z->data_type & 64) != 0);
+    s->is_between = is_after_block && (z->data_type & 7) == 0;
+    s->blocks += s->has_ended || is_after_block;
+}
+
+/* Consumes `in` until it ends or the output, shorter before, has s->most bytes (then OVER). */
+static cws_inflate_result feed(cws_deflate *d, cws_slice in, progress *s)
 {
     z_stream *z = d->inflater;
     cws_buf *b = &d->inflated;
     z->next_in = in.p;
     z->avail_in = (uInt)in.n;
     for (;;) {
-        const uInt room = reserve(b, most);
+        const uInt room = reserve(b, s->most), left = z->avail_in;
         if (room == 0)
             return CWS_INFLATE_NO_MEMORY;
         z->next_out = b->p + b->n;
         z->avail_out = room;
-        const int rc = inflate(z, Z_SYNC_FLUSH);
+        const int rc = inflate(z, Z_BLOCK);
         b->n += room - z->avail_out;
-        if (b->n == most)
+        s->fed += left - z->avail_in;
+        if (b->n == s->most)
             return CWS_INFLATE_OVER; /* whatever else may be wrong with it */
-        *has_ended = rc == Z_STREAM_END;
-        if (*has_ended && inflateReset(z) != Z_OK)
-            return CWS_INFLATE_BAD;
-        if (*has_ended && z->avail_in > 0)
-            continue;
-        if (rc == Z_MEM_ERROR)
-            return CWS_INFLATE_NO_MEMORY;
-        if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
+        if (rc == Z_BUF_ERROR)
+            return z->avail_in == 0 ? CWS_INFLATE_DONE : CWS_INFLATE_BAD;
+        if (rc != Z_OK && rc != Z_STREAM_END)
+            return rc == Z_MEM_ERROR ? CWS_INFLATE_NO_MEMORY : CWS_INFLATE_BAD;
+        note_stop(s, z, rc);
+        if (has_too_many_blocks(s, b->n) || (s->has_ended && inflateReset(z) != Z_OK))
             return CWS_INFLATE_BAD;
         if (z->avail_in == 0 && z->avail_out > 0)
             return CWS_INFLATE_DONE;
     }
 }
-
-/* zlib's data_type: 128 = between two blocks, the low bits = unused bits of the last byte. */
-static bool is_between_blocks(const z_stream *z) { return (z->data_type & 128) != 0 && (z->data_type & 7) == 0; }
 
 cws_inflate_result cws_inflate(cws_deflate *d, cws_slice in, size_t ceiling, cws_slice *out)
 {
@@ -93,15 +111,14 @@ cws_inflate_result cws_inflate(cws_deflate *d, cws_slice in, size_t ceiling, cws
         return CWS_INFLATE_OVER;
     if (!start_inflating(d))
         return CWS_INFLATE_NO_MEMORY;
-    const size_t most = ceiling >= SIZE_MAX / 4 ? SIZE_MAX / 4 : ceiling + 1;
+    progress s = {.most = ceiling >= SIZE_MAX / 4 ? SIZE_MAX / 4 : ceiling + 1};
     const size_t guess = in.n * FIRST_RATIO + SMALLEST_OUT_BYTES;
     /* By what has arrived, not by what it may become. Without memory here the first round says so. */
-    (void)cws_buf_reserve(&d->inflated, guess < most ? guess : most, most);
-    bool has_ended = false;
-    cws_inflate_result result = feed(d, in, most, &has_ended);
-    if (result == CWS_INFLATE_DONE && !has_ended) {
-        result = feed(d, (cws_slice){.p = tail, .n = TAIL_BYTES}, most, &has_ended);
-        if (result == CWS_INFLATE_DONE && !has_ended && !is_between_blocks(d->inflater))
+    (void)cws_buf_reserve(&d->inflated, guess < s.most ? guess : s.most, s.most);
+    cws_inflate_result result = feed(d, in, &s);
+    if (result == CWS_INFLATE_DONE && !s.has_ended) {
+        result = feed(d, (cws_slice){.p = tail, .n = TAIL_BYTES}, &s);
+        if (result == CWS_INFLATE_DONE && !s.has_ended && !s.is_between)
             result = CWS_INFLATE_BAD;
     }
     if (d->inflated.n > 0)
@@ -111,10 +128,10 @@ cws_inflate_result cws_inflate(cws_deflate *d, cws_slice in, size_t ceiling, cws
 
 cws_slice cws_inflate_prefix(cws_deflate *d, cws_slice in, size_t most)
 {
-    bool has_ended;
     if (in.n == 0 || in.n > INT_MAX || most == 0 || !start_inflating(d))
         return (cws_slice){.p = tail, .n = 0};
-    (void)feed(d, in, most, &has_ended);
+    progress s = {.most = most};
+    (void)feed(d, in, &s);
     return (cws_slice){.p = d->inflated.n > 0 ? d->inflated.p : tail, .n = d->inflated.n};
 }
 

@@ -22,7 +22,7 @@ typedef struct cws_deflate {
 typedef enum cws_inflate_result {
     CWS_INFLATE_DONE,
     CWS_INFLATE_OVER,      /* more than the ceiling: *out holds ceiling + 1 bytes, the rest was not looked at */
-    CWS_INFLATE_BAD,       /* no DEFLATE, or its end is missing; *out holds what came before */
+    CWS_INFLATE_BAD,       /* no DEFLATE, its end missing, or absurdly many blocks; *out holds what came before */
     CWS_INFLATE_NO_MEMORY,
 } cws_inflate_result;
 

@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "internal.h"
 
+#define WIRE_COST 64u /* what a compressed byte can cost at worst, in bytes made */
+
 static bool is_text(cws_slice s)
 {
     utf8_state utf8 = {0};
@@ -30,11 +32,12 @@ static void refuse_oversize(cws_conn *c, uint64_t size, cws_slice prefix)
     CWS_CALL(l, on_skipped, c, c->user, size, prefix.p, prefix.n);
 }
 
-/* A kilobyte may be a megabyte: what one read brought is not finished in one go if it costs too much. */
-static void account(cws_conn *c, size_t n)
+/* A kilobyte may be a megabyte, or hold nothing but blocks: what one read brought is not finished in one go if it costs too much. */
+static void account(cws_conn *c, size_t wire, size_t made)
 {
     cws_loop *l = c->loop;
-    l->inflate_left = n < l->inflate_left ? l->inflate_left - n : 0;
+    const size_t cost = wire > SIZE_MAX / 2 / WIRE_COST ? SIZE_MAX : wire * WIRE_COST + made;
+    l->inflate_left = cost < l->inflate_left ? l->inflate_left - cost : 0;
     if (l->inflate_left > 0)
         return;
     c->is_resting = true;
@@ -49,7 +52,7 @@ void cws_ws_inflate(cws_conn *c, uint8_t opcode, cws_slice bytes)
     l->stats.inflated_count++;
     l->stats.inflated_wire_bytes += bytes.n;
     l->stats.inflated_bytes += out.n;
-    account(c, out.n);
+    account(c, bytes.n, out.n);
     if (result == CWS_INFLATE_NO_MEMORY)
         cws_conn_kill(c, CWS_R_NO_MEMORY);
     else if (result == CWS_INFLATE_BAD)

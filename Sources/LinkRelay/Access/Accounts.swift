@@ -44,6 +44,9 @@ package final class Accounts: Sendable {
         self.wallClock = wallClock
     }
 
+    /// Milliseconds since 1970.
+    func now() -> WallTime { wallClock() }
+
     // Users.
 
     package func users() async throws(StoreError) -> [UserRecord] { try await store.users() }

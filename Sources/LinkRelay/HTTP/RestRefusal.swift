@@ -17,6 +17,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
     case badToken = "bad_token"
     case missingScope = "missing_scope"
     case badTicket = "bad_ticket"
+    case unusableUser = "unusable_user"
     case crossSite = "cross_site"
     // What was sent.
     case unsupportedMediaType = "unsupported_media_type"
@@ -35,6 +36,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
     case storeUnavailable = "store_unavailable"
     case keysUnavailable = "keys_unavailable"
     case qrUnavailable = "qr_unavailable"
+    case providerUnavailable = "provider_unavailable"
 
     /// The HTTP status (RFC 9110 section 15).
     package var status: UInt16 {
@@ -44,13 +46,13 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         case .notFound, .noSuchInstance: 404
         case .methodNotAllowed: 405
         // A token without the scope is 401 like a bad one: paired installs drop their sign-in on 401 alone.
-        case .signInRequired, .badToken, .missingScope, .badTicket: 401
+        case .signInRequired, .badToken, .missingScope, .badTicket, .unusableUser: 401
         case .unsupportedMediaType: 415
         case .badJSON, .invalidID, .invalidName, .invalidInstallID, .invalidLegacyKey, .invalidCredential, .invalidText,
             .invalidPolicy:
             400
         case .instanceLimit: 400
-        case .storeUnavailable, .keysUnavailable, .qrUnavailable: 503
+        case .storeUnavailable, .keysUnavailable, .qrUnavailable, .providerUnavailable: 503
         }
     }
 
@@ -68,6 +70,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         case .badToken: "The token is not valid."
         case .missingScope: "The token lacks the link permission."
         case .badTicket: "The sign-in ticket is not valid any more. Make a new one."
+        case .unusableUser: "The name under which you are signed in elsewhere cannot be used here."
         case .crossSite: "A signed-in browser may change things from this server's own page or an allowed origin only."
         case .unsupportedMediaType: "The body must be sent as application/json."
         case .badJSON: "The body must be a JSON object."
@@ -83,6 +86,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         case .instanceLimit: "Instance limit reached"
         case .storeUnavailable: "The server cannot reach its store right now. Try again."
         case .keysUnavailable: "The server cannot make keys right now. Try again."
+        case .providerUnavailable: "The account service cannot be asked right now. Try again."
         case .qrUnavailable: "The server cannot draw the code right now. Try again."
         }
     }
@@ -102,11 +106,11 @@ struct RestFailure: Error {
         self.refusal = refusal
         switch refusal {
         // RFC 9110 section 11.6.1, RFC 6750 section 3.
-        case .signInRequired, .badTicket: headers = [("WWW-Authenticate", "Bearer")]
+        case .signInRequired, .badTicket, .unusableUser: headers = [("WWW-Authenticate", "Bearer")]
         case .badToken: headers = [("WWW-Authenticate", "Bearer error=\"invalid_token\"")]
         case .missingScope: headers = [("WWW-Authenticate", "Bearer error=\"insufficient_scope\"")]
         // ComfyUI retries after 2 s and 4 s by itself.
-        case .storeUnavailable, .keysUnavailable, .qrUnavailable: headers = [("Retry-After", "2")]
+        case .storeUnavailable, .keysUnavailable, .qrUnavailable, .providerUnavailable: headers = [("Retry-After", "2")]
         default: break
         }
     }
