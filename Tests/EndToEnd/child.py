@@ -46,6 +46,9 @@ class Child(Journal):
         for line in self.process.stderr:
             self.errors.append(line.decode("utf-8", "replace"))
 
+    def _tail(self):
+        return [*super()._tail(), *self.errors[-12:]]
+
     def tell(self, order, seconds=30, **details):
         """Orders and waits; what the child answered."""
         number = self.order(order, **details)

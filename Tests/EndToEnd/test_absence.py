@@ -207,19 +207,19 @@ def test_held_commands_are_delivered_in_order(make_relay, proxy, extension, site
 
 @pytest.mark.parametrize("web", [{}, {"dialect": "native"}], ids=["site", "native"])
 def test_returning_client_gets_the_last_status(relay, extension, site, web):
-    """The browser was reloaded during a download: it hears at once how far that is, and then how it ends."""
+    """The browser was reloaded during a long job: it hears at once how far that is, and then how it ends."""
     _, code = relay.new_link()
     first = site(relay, code, **web)
     install = extension("comfy", relay, code)
     key = install.wait("upgradeKey")
     first.wait_presence(client=1, sd=1)
     install.tell("silent")
-    running = first.command("resources:add", resource={"name": "x"})
+    running = first.command("image:txt2img", params={})
     done = first.command("resources:list")
     for identifier in (running, done):
         install.wait("command", lambda one: one["id"] == identifier)
     for progress in (10, 40, 70):
-        install.tell("status", payload={"id": running, "type": "resources:add", "status": "processing", "progress": progress})
+        install.tell("status", payload={"id": running, "type": "image:txt2img", "status": "processing", "progress": progress})
     install.tell("status", payload={"id": done, "type": "resources:list", "status": "success", "resources": []})
     first.wait_status(done)
     first.close()
@@ -227,7 +227,7 @@ def test_returning_client_gets_the_last_status(relay, extension, site, web):
     second = site(relay, key, **web)
     last = second.wait("status", lambda one: one.get("id") == running)
     assert last["progress"] == 70
-    install.tell("status", payload={"id": running, "type": "resources:add", "status": "success", "progress": 100})
+    install.tell("status", payload={"id": running, "type": "image:txt2img", "status": "success", "progress": 100})
     assert second.wait_status(running)["status"] == "success"
     assert len(second.statuses(running)) == 2
 
@@ -238,11 +238,7 @@ def test_browser_reconnects_by_itself(relay, proxy, extension, site):
     _, code = relay.new_link()
     install = extension("a1111", relay, code)
     key = install.wait("upgradeKey")
-
-    class Behind:
-        url, ws_url = wire.url, wire.ws_url
-
-    client = site(Behind, key)
+    client = site(wire, key)
     client.wait_presence(client=1, sd=1)
     mark, place = client.mark(), install.mark()
     wire.cut()

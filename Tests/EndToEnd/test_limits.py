@@ -39,6 +39,7 @@ def test_oversize_status_is_skipped(make_relay, kind):
                 if message["event"] == "error":
                     return message["data"]
 
+    client.upto(b'42["roomPresence",{"client":1,"sd":1}]')
     client.text('42["command",{"id":"big-1","type":"image:txt2img"}]')
     client.text('42["command",{"id":"big-2","type":"image:txt2img"}]')
     send(oversize(b"big-1"))

@@ -268,7 +268,7 @@ def test_what_the_install_does_not_know_is_said(linked, file_server):
     one.see("h2", "No resources yet")
     one.add_resource(file_server.add("unknown.safetensors", 1000))
     one.see(".running .activity-detail", "This install does not know this command")
-    assert "resources:add" not in [seen["type"] for seen in install.all("command")]
+    assert "resources:add" not in [seen["type"] for seen in install.sync().all("command")]
 
 
 def test_form_refuses_nonsense_and_keeps_it(linked):
@@ -282,7 +282,7 @@ def test_form_refuses_nonsense_and_keeps_it(linked):
     one.press("Close", "dialog[open]")
     one.press("Add", ".tools")
     assert one.value("Download URL") == "ftp://example.invalid/a.safetensors" and one.value("SHA-256") == "xyz"
-    assert "resources:add" not in [seen["type"] for seen in install.all("command")]
+    assert "resources:add" not in [seen["type"] for seen in install.sync().all("command")]
     one.press("Close", "dialog[open]")
 
 
