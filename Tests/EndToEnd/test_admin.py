@@ -211,7 +211,7 @@ def test_blocked_network(make_relay):
     again = call(relay, "POST", "/blocks", {"network": "127.0.0.0/8"}, bearer, tcp_address(relay))
     assert again.status == 409 and again.json["code"] == "block_exists"
     relay.stop()
-    with relay._log_lock:
+    with relay._logged:
         relay._log.clear()
     relay.restart()
     assert relay.api("GET", "/api/link").status == 403
