@@ -39,13 +39,15 @@ final class AccessBlocks: Sendable {
     /// In the order of their making.
     var all: [BlockRecord] { state.withLock { $0.records.values.sorted { $0.id < $1.id } } }
 
+    var areNone: Bool { isEmpty.load(ordering: .relaxed) }
+
     func isBlocked(_ address: PeerAddress) -> Bool {
-        if isEmpty.load(ordering: .relaxed) { return false }
+        if areNone { return false }
         return state.withLock { state in state.networks.contains { $0.contains(address) } }
     }
 
     func isBlocked(_ user: UserID) -> Bool {
-        if isEmpty.load(ordering: .relaxed) { return false }
+        if areNone { return false }
         return state.withLock { $0.users.contains(user) }
     }
 }
@@ -53,7 +55,7 @@ final class AccessBlocks: Sendable {
 extension Shard {
     /// True when the connection's address is blocked; it has been refused then.
     func refusesBlocked(_ connection: Connection) -> Bool {
-        guard shared.blocks.isBlocked(connection.peer) else { return false }
+        guard !shared.blocks.areNone, shared.blocks.isBlocked(connection.peer) else { return false }
         counters.refuse(.blocked)
         recordRefusal(.blocked, address: connection.peer)
         refuse(connection, status: 403, .blocked, "This address is blocked by the operator.")

@@ -18,6 +18,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
     case missingScope = "missing_scope"
     case badTicket = "bad_ticket"
     case crossSite = "cross_site"
+    case pageOnly = "page_only"
     // What was sent.
     case unsupportedMediaType = "unsupported_media_type"
     case badJSON = "bad_json"
@@ -27,9 +28,12 @@ package enum RestRefusal: String, Sendable, CaseIterable {
     case invalidLegacyKey = "invalid_legacy_key"
     case invalidCredential = "invalid_credential"
     case invalidText = "invalid_text"
+    case invalidLabel = "invalid_label"
     // What is there.
     case noSuchInstance = "no_such_instance"
     case instanceLimit = "instance_limit"
+    case noSuchToken = "no_such_token"
+    case tokenLimit = "token_limit"
     // What we cannot do right now.
     case storeUnavailable = "store_unavailable"
     case keysUnavailable = "keys_unavailable"
@@ -39,14 +43,15 @@ package enum RestRefusal: String, Sendable, CaseIterable {
     package var status: UInt16 {
         switch self {
         case .unknownHost: 421
-        case .originRefused, .crossSite: 403
-        case .notFound, .noSuchInstance: 404
+        case .originRefused, .crossSite, .pageOnly: 403
+        case .notFound, .noSuchInstance, .noSuchToken: 404
         case .methodNotAllowed: 405
         // A token without the scope is 401 like a bad one: paired installs drop their sign-in on 401 alone.
         case .signInRequired, .badToken, .missingScope, .badTicket: 401
         case .unsupportedMediaType: 415
-        case .badJSON, .invalidID, .invalidName, .invalidInstallID, .invalidLegacyKey, .invalidCredential, .invalidText: 400
-        case .instanceLimit: 400
+        case .badJSON, .invalidID, .invalidName, .invalidInstallID, .invalidLegacyKey, .invalidCredential, .invalidText, .invalidLabel:
+            400
+        case .instanceLimit, .tokenLimit: 400
         case .storeUnavailable, .keysUnavailable, .qrUnavailable: 503
         }
     }
@@ -66,6 +71,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         case .missingScope: "The token lacks the link permission."
         case .badTicket: "The sign-in ticket is not valid any more. Make a new one."
         case .crossSite: "A signed-in browser may change things from this server's own page or an allowed origin only."
+        case .pageOnly: "Tokens are made and revoked on this server's own page, signed in there."
         case .unsupportedMediaType: "The body must be sent as application/json."
         case .badJSON: "The body must be a JSON object."
         case .invalidID: "The id must be a positive whole number."
@@ -75,6 +81,9 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         case .invalidLegacyKey: "The legacyKey must be a pairing code or a link key."
         case .invalidCredential: "Send either a ticket or a token."
         case .invalidText: "The text must have 1 to 512 characters."
+        case .invalidLabel: "The label must be text of 1 to \(Accounts.nameBytes) bytes without control characters."
+        case .noSuchToken: "There is no such token."
+        case .tokenLimit: "There are too many tokens already. Revoke some."
         case .noSuchInstance: "There is no such instance."
         case .instanceLimit: "Instance limit reached"
         case .storeUnavailable: "The server cannot reach its store right now. Try again."

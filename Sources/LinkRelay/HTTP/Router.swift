@@ -22,7 +22,7 @@ enum RestMethod: String, Sendable, CaseIterable {
 }
 
 enum Route: Hashable, Sendable {
-    case link, selfPair, session, signOutEverywhere, qr, health, readiness, metrics
+    case link, selfPair, session, signOutEverywhere, tokens, qr, health, readiness, metrics
     /// A file of the page.
     case file(StaticSite.File)
 
@@ -33,6 +33,7 @@ enum Route: Hashable, Sendable {
         case "/api/link/self": self = .selfPair
         case "/api/session": self = .session
         case "/api/session/everywhere": self = .signOutEverywhere
+        case "/api/tokens": self = .tokens
         case "/api/qr": self = .qr
         case "/healthz": self = .health
         case "/readyz": self = .readiness
@@ -46,7 +47,7 @@ enum Route: Hashable, Sendable {
     var methods: [RestMethod] {
         switch self {
         case .link: [.get, .head, .post, .put, .delete, .options]
-        case .session: [.get, .head, .post, .delete, .options]
+        case .session, .tokens: [.get, .head, .post, .delete, .options]
         case .selfPair, .signOutEverywhere, .qr: [.post, .options]
         case .health, .readiness, .metrics, .file: [.get, .head, .options]
         }
@@ -55,7 +56,7 @@ enum Route: Hashable, Sendable {
     /// What other origins on the list may call, preflight included.
     var isAPI: Bool {
         switch self {
-        case .link, .selfPair, .session, .signOutEverywhere, .qr: true
+        case .link, .selfPair, .session, .signOutEverywhere, .tokens, .qr: true
         case .health, .readiness, .metrics, .file: false
         }
     }
@@ -70,6 +71,7 @@ enum Route: Hashable, Sendable {
         case .selfPair: "link_self"
         case .session: "session"
         case .signOutEverywhere: "session_everywhere"
+        case .tokens: "tokens"
         case .qr: "qr"
         case .health: "healthz"
         case .readiness: "readyz"
@@ -80,7 +82,7 @@ enum Route: Hashable, Sendable {
 
     static let unknownLabel = "unknown"
     static let labels = [
-        "link", "link_self", "session", "session_everywhere", "qr", "healthz", "readyz", "metrics", "page", unknownLabel,
+        "link", "link_self", "session", "session_everywhere", "tokens", "qr", "healthz", "readyz", "metrics", "page", unknownLabel,
     ]
 }
 
@@ -104,6 +106,7 @@ extension RestAPI {
         case .selfPair: return try await pairSelf(call)
         case .session: return try await session(call)
         case .signOutEverywhere: return try await signOutEverywhere(call)
+        case .tokens: return try await tokens(call)
         case .qr: return try await drawQR(call)
         case .health: return .json(["status": "ok"])
         case .readiness: return await readiness()
@@ -118,6 +121,14 @@ extension RestAPI {
         case .put: try await rename(call)
         case .delete: try await delete(call)
         case .get, .head, .options: try await list(call)
+        }
+    }
+
+    private func tokens(_ call: RestCall) async throws(RestFailure) -> HTTPResponse {
+        switch call.method {
+        case .post: try await makeToken(call)
+        case .delete: try await removeToken(call)
+        case .get, .head, .put, .options: try await listTokens(call)
         }
     }
 
