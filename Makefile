@@ -45,7 +45,7 @@ install: release ## installs the binary, the manual page and the systemd units u
 
 # ---------------------------------------------------------------- test
 
-.PHONY: test check test-c test-swift e2e fuzz-smoke fuzz tsan asan
+.PHONY: test check test-c test-swift e2e autobahn fuzz-smoke fuzz tsan asan
 test: test-deps ## installs what the tests need and runs all of them; SKIP="fuzz e2e" leaves parts out
 	@scripts/test-all
 
@@ -62,11 +62,14 @@ e2e: test-deps ## real clients and a browser against a real relay; ARGS="-k pair
 	swift build --product relayd
 	@RELAYD_BIN="$$(swift build --show-bin-path)/relayd" Tests/EndToEnd/run $(ARGS)
 
+autobahn: deps ## the Autobahn suite (517 cases) against the engine; ARGS=--quick is what `make test` runs; needs CPython 2.7
+	@scripts/autobahn $(ARGS)
+
 fuzz-smoke: deps ## every fuzzer: everything known, then 5 s of search
 	@$(MAKE) -C Fuzz smoke
 	@$(MAKE) -C Fuzz/swift smoke
 
-fuzz: deps ## one fuzzer for SECONDS: T=frame http1 chunks handshake, or json native engineio socketio
+fuzz: deps ## one fuzzer for SECONDS: T=frame http1 chunks handshake deflate, or json native engineio socketio
 	@if [ -e Fuzz/fuzz_$(T).c ]; then $(MAKE) -C Fuzz run T=$(T) SECONDS=$(SECONDS); \
 	else $(MAKE) -C Fuzz/swift run T=$(T) SECONDS=$(SECONDS); fi
 

@@ -1,7 +1,8 @@
-/* A WebSocket echo server on the bare engine: `echo PORT [MESSAGE_CEILING_BYTES]`. For conformance suites and for measuring what
- * the engine costs without a relay above it. One loop, on the main thread; SIGINT and SIGTERM stop it.
+/* A WebSocket echo server on the bare engine: `echo PORT [MESSAGE_CEILING_BYTES [DEFLATE_MIN_BYTES]]`. For conformance suites and for
+ * measuring what the engine costs without a relay above it. The third word turns permessage-deflate on, for messages from that size.
+ * One loop, on the main thread; SIGINT and SIGTERM stop it.
  *
- *   cc -O2 -D_GNU_SOURCE -ISources/CWebSocket/include Benchmarks/echo.c Sources/CWebSocket/src/[a-z]*.c -lcrypto -lpthread -o echo
+ *   cc -O2 -D_GNU_SOURCE -ISources/CWebSocket/include Benchmarks/echo.c Sources/CWebSocket/src/[a-z]*.c -lcrypto -lz -lpthread -o echo
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <pthread.h>
@@ -17,6 +18,7 @@
 typedef struct echo {
     cws_loop *loop;
     size_t message_ceiling;
+    bool allows_deflate;
     sigset_t signals;
 } echo;
 
@@ -39,6 +41,7 @@ static void on_request(void *ctx, cws_conn *c)
         .message_ceiling_bytes = e->message_ceiling,
         .queue_ceiling_bytes = QUEUE_CEILING_BYTES,
         .queue_ceiling_count = UINT32_MAX,
+        .allow_deflate = e->allows_deflate,
     };
     (void)cws_upgrade(c, &options);
 }
@@ -92,7 +95,7 @@ static void *wait_for_signal(void *arg)
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        fprintf(stderr, "usage: echo PORT [MESSAGE_CEILING_BYTES]\n");
+        fprintf(stderr, "usage: echo PORT [MESSAGE_CEILING_BYTES [DEFLATE_MIN_BYTES]]\n");
         return 64;
     }
     const cws_handlers handlers = {
@@ -107,9 +110,14 @@ int main(int argc, char **argv)
         .on_alarm = on_alarm,
         .on_turn_end = on_turn_end,
     };
-    const cws_limits limits = cws_limits_default();
+    cws_limits limits = cws_limits_default();
     const cws_listener_options listener = {.tag = 1};
-    echo e = {.message_ceiling = argc > 2 ? (size_t)strtoull(argv[2], NULL, 10) : (size_t)64 << 20};
+    echo e = {
+        .message_ceiling = argc > 2 ? (size_t)strtoull(argv[2], NULL, 10) : (size_t)64 << 20,
+        .allows_deflate = argc > 3,
+    };
+    if (e.allows_deflate)
+        limits.deflate_min_bytes = (uint32_t)strtoul(argv[3], NULL, 10);
     sigemptyset(&e.signals);
     sigaddset(&e.signals, SIGINT);
     sigaddset(&e.signals, SIGTERM);

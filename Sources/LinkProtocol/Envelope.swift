@@ -25,6 +25,8 @@ public struct EnvelopeFields: Sendable {
     /// The `status` string if it is one of the five known words.
     public var status: CommandState?
     public var isObject = false
+    /// One of the object's own member names is written with escapes, so a receiver may read a routing field that is not here.
+    public var hasEscapedName = false
     public init() {}
 }
 

@@ -114,6 +114,8 @@ struct ShardCounters: Sendable {
     var oversizeSDCount: UInt64 = 0
     var oversizeClientCount: UInt64 = 0
 
+    var policyCount = [UInt64](repeating: 0, count: PolicyRule.allCases.count)
+
     @inline(__always) mutating func drop(_ reason: DropReason) { dropCount[reason.rawValue] &+= 1 }
     @inline(__always) mutating func refuse(_ reason: RefusalReason) { refusalCount[reason.rawValue] &+= 1 }
     mutating func close(_ reason: CloseReason) { closeCount[reason.rawValue, default: 0] &+= 1 }

@@ -23,6 +23,7 @@ package final class Relay: Sendable {
     let store: any LinkStore
     let log: Log
     private let accounts: Accounts
+    private let tls: TLSContext?
     private let monotonic: @Sendable () -> Int64
     let startedAt: WallTime
     private let restCounters = RestCounters()
@@ -32,21 +33,25 @@ package final class Relay: Sendable {
 
     private struct State: Sendable {
         var boundAddresses: [String] = []
+        var sockets: [SharedSocket] = []
         var adminAddress: String?
+        var adminSocket: SharedSocket?
         var maintenance: Task<Void, Never>?
         var onEndRequest: (@Sendable () -> Void)?
     }
 
-    /// Builds loops and shards; nothing runs yet. `keys` and `accounts` are what REST and `join` work with.
+    /// Builds loops and shards; nothing runs yet. `keys` and `accounts` are what REST and `join` work with. `tls`: spoken on every TCP
+    /// listener, never on a Unix socket.
     package init(
-        settings: Settings, log: Log, store: any LinkStore, keys: KeyService, accounts: Accounts,
-        wallClock: @escaping @Sendable () -> WallTime, monotonic: @escaping @Sendable () -> Int64
+        settings: Settings, log: Log, store: any LinkStore, keys: KeyService, accounts: Accounts, tls: TLSContext? = nil,
+        trust: TokenTrust? = nil, wallClock: @escaping @Sendable () -> WallTime, monotonic: @escaping @Sendable () -> Int64
     ) throws(RelayError) {
         self.log = log
         self.store = store
         let loopCount = settings.loops > 0 ? settings.loops : SystemFacts.coreCount
         shared = SharedParts(settings: settings, loopCount: loopCount, keys: keys, log: log, wallClock: wallClock)
         self.accounts = accounts
+        self.tls = tls
         self.monotonic = monotonic
         startedAt = wallClock()
         exits = ThreadExits(count: loopCount)
@@ -60,13 +65,14 @@ package final class Relay: Sendable {
             actors.append(ShardActor(loop: loop, shard: shard))
         }
         shards = actors
-        shared.complete(shards: actors, api: makeAPI(settings), admin: makeAdmin(settings))
+        shared.complete(shards: actors, api: makeAPI(settings, trust), admin: makeAdmin(settings))
     }
 
-    private func makeAPI(_ settings: Settings) -> RestAPI {
+    private func makeAPI(_ settings: Settings, _ trust: TokenTrust?) -> RestAPI {
         RestAPI(
             keys: shared.keys, accounts: accounts, rooms: self, store: store, origins: settings.originPolicy, site: StaticSite(),
-            log: log, counters: restCounters, monotonic: monotonic)
+            log: log, counters: restCounters, policy: settings.policy,
+            outside: OutsideAccounts(userHeader: settings.userHeader, trust: trust), monotonic: monotonic)
     }
 
     private func makeAdmin(_ settings: Settings) -> AdminAPI {
@@ -74,11 +80,16 @@ package final class Relay: Sendable {
             shared: shared, relay: self, store: store, accounts: accounts, restCounters: restCounters, hosts: settings.acceptedHosts)
     }
 
-    /// Takes over what may change while running: limits, origins, hosts. Drops nobody.
-    package func reload(_ settings: Settings) async {
-        shared.replace(settings: settings, api: makeAPI(settings), admin: makeAdmin(settings))
+    /// Takes over what may change while running: limits, origins, hosts, keys of others. Drops nobody.
+    package func reload(_ settings: Settings, trust: TokenTrust? = nil) async {
+        shared.replace(settings: settings, api: makeAPI(settings, trust), admin: makeAdmin(settings))
         let limits = ShardLimits(settings, loopCount: shared.loopCount)
-        for shard in shards { await shard.run { $0.limits = limits } }
+        for shard in shards {
+            await shard.run { [loopCount = shared.loopCount] in
+                $0.limits = limits
+                $0.loop.takeLimits(from: settings, loopCount: loopCount)
+            }
+        }
     }
 
     package var boundAddresses: [String] { state.withLock { $0.boundAddresses } }
@@ -93,6 +104,7 @@ package final class Relay: Sendable {
         do throws(StoreError) {
             try await shared.keys.preload()
             try await shared.blocks.load(from: store)
+            shared.policies.replace(with: try await store.policies())
         } catch { throw .store(error) }
         for (index, shard) in shards.enumerated() {
             let exits = exits
@@ -101,7 +113,11 @@ package final class Relay: Sendable {
         if inherited.isEmpty {
             for address in shared.settings.listen { try await listen(on: address) }
         } else {
-            for descriptor in inherited { try await adopt(descriptor, name: "inherited descriptor \(descriptor)") }
+            for descriptor in inherited {
+                await adopt(
+                    SharedSocket(descriptor: descriptor, path: nil), name: "inherited descriptor \(descriptor)",
+                    tls: Listening.isUnix(descriptor) ? nil : tls)
+            }
         }
         try await listenForAdmin()
         let task = Task { [weak self] in
@@ -117,15 +133,20 @@ package final class Relay: Sendable {
     private func listenForAdmin() async throws(RelayError) {
         let settings = shared.settings
         guard let first = shards.first, !settings.dataDir.isEmpty || settings.adminListen != .standard else { return }
-        let opened: (descriptor: Int32, address: String)?
+        let opened: (socket: SharedSocket, address: String)?
         do throws(ListenFailure) {
             opened = try AdminListening.open(settings.adminListen, dataDir: settings.dataDir)
         } catch {
+            // Nobody asked for this one by name: a relay that only its operator cannot ask is better than none.
+            if settings.adminListen == .standard { return log.write(.error, "admin_unavailable", ["reason": .string(error.reason)]) }
             throw .cannotListen(address: "\(settings.adminListen) (admin-listen)", reason: error.reason, isInUse: error.isInUse)
         }
         guard let opened else { return }
-        await first.run { $0.listenForAdmin(opened.descriptor) }
-        state.withLock { $0.adminAddress = opened.address }
+        await first.run { $0.listenForAdmin(opened.socket.descriptor) }
+        state.withLock {
+            $0.adminAddress = opened.address
+            $0.adminSocket = opened.socket
+        }
     }
 
     private func listen(on address: ListenAddress) async throws(RelayError) {
@@ -140,9 +161,9 @@ package final class Relay: Sendable {
                     throw .cannotListen(address: address.description, reason: error.reason, isInUse: error.isInUse)
                 }
                 bound = opened.port
-                await shard.run { $0.listen(opened.descriptor, isShared: false) }
+                await shard.run { [tls] in $0.listen(opened.descriptor, isShared: false, tls: tls) }
             }
-            let text = host.contains(":") ? "http://[\(host)]:\(bound)" : "http://\(host):\(bound)"
+            let text = "\(tls == nil ? "http" : "https")://\(ListenAddress.tcp(host: host, port: bound))"
             state.withLock { $0.boundAddresses.append(text) }
         case .unix(let path):
             let descriptor: Int32
@@ -151,13 +172,25 @@ package final class Relay: Sendable {
             } catch {
                 throw .cannotListen(address: path, reason: error.reason, isInUse: error.isInUse)
             }
-            try await adopt(descriptor, name: "unix:\(path)")
+            await adopt(SharedSocket(descriptor: descriptor, path: path), name: "unix:\(path)", tls: nil)
         }
     }
 
-    private func adopt(_ descriptor: Int32, name: String) async throws(RelayError) {
-        for shard in shards { await shard.run { $0.listen(descriptor, isShared: true) } }
-        state.withLock { $0.boundAddresses.append(name) }
+    private func adopt(_ socket: SharedSocket, name: String, tls: TLSContext?) async {
+        for shard in shards { await shard.run { $0.listen(socket.descriptor, isShared: true, tls: tls) } }
+        state.withLock { state in
+            state.sockets.append(socket)
+            state.boundAddresses.append(name)
+        }
+    }
+
+    /// Nobody accepts any more: what is shared is closed, and the files of Unix sockets go.
+    private func closeSockets() {
+        let sockets = state.withLock { state in
+            defer { state.sockets = [] }
+            return state.sockets
+        }
+        for socket in sockets { socket.close() }
     }
 
     /// Expires codes and idle keys; their rooms are told.
@@ -196,6 +229,7 @@ package final class Relay: Sendable {
         shared.startDraining()
         state.withLock { $0.maintenance }?.cancel()
         for shard in shards { await shard.run { $0.startDraining() } }
+        closeSockets()
         let patience = shared.settings.drainWindow.wholeMilliseconds.addingClamped(4_000)
         var waited: Int64 = 0
         while waited < patience {
@@ -213,6 +247,8 @@ package final class Relay: Sendable {
         shared.startDraining()
         for shard in shards { shard.loop.stop() }
         await exits.all()
+        closeSockets()
+        state.withLock { $0.adminSocket }?.close()
         await store.close()
     }
 }
@@ -232,11 +268,17 @@ extension Relay: RoomControl {
     }
 
     package func kick(_ room: RoomID, reason: KickReason) async {
+        shared.policies.set(InstancePolicy(), of: room)
         await home(room)?.run { $0.kick(room, reason: reason) }
     }
 
     package func announceUpgrade(_ room: RoomID, key: LinkKey) async {
         await home(room)?.run { $0.announceUpgrade(room, key: key) }
+    }
+
+    package func setPolicy(_ policy: InstancePolicy, of room: RoomID) async {
+        shared.policies.set(policy, of: room)
+        await home(room)?.run { $0.setPolicy(policy, of: room) }
     }
 
     package func notePairing(_ room: RoomID, from address: PeerAddress) {

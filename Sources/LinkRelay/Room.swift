@@ -24,6 +24,9 @@ final class Room {
     var unheard: [UnheardStatus] = []
     var unheardBytes = 0
 
+    /// What the owner decided about downloads; nil = nothing.
+    var ownPolicy: InstancePolicy?
+
     var lastPresence: Presence?
     var isPresenceDirty = false
     /// Seated in this turn: they are told the presence even if it did not change (a return within the grace).

@@ -124,6 +124,8 @@ struct Inbound {
     var type: UnsafeRawBufferPointer
     var status: CommandState?
     var isObject: Bool
+    /// A member name is written with escapes: the receiver may see another `type` than this one.
+    var hasEscapedName: Bool
     var ack: AckReference?
 }
 

@@ -20,6 +20,7 @@ extension Shard {
         if inbound.payload.count > limits.clientMessageBytes {
             return oversize(session, size: UInt64(inbound.payload.count), id: inbound.id, type: inbound.type)
         }
+        if CommandPolicy.isJudged(inbound.type, hasEscapedName: inbound.hasEscapedName), isRefused(session, inbound, room) { return }
         counters.commandCount &+= 1
         var row = -1
         switch room.ledger.admit(
@@ -32,7 +33,9 @@ extension Shard {
             return answerDuplicate(session, room, running, inbound)
         case .full:
             counters.refuse(.commandsInFlight)
-            return endUnbooked(session, inbound, .refused, "Too many commands are in flight in this room; wait for some to end.")
+            let sentence = "Too many commands are in flight in this room; wait for some to end."
+            acknowledge(session, inbound.ack, Self.failurePayload(sentence, code: RefusalReason.commandsInFlight.code))
+            return endUnbooked(session, inbound, .refused, sentence)
         case .related, .untracked:
             break
         }
@@ -158,7 +161,7 @@ extension Shard {
         sendTerminal(id: id, type: type, reason, sentence, to: receivers)
     }
 
-    private func sendTerminal(
+    func sendTerminal(
         id: [UInt8], type: [UInt8], _ reason: TerminalReason, _ sentence: String, to receivers: ContiguousArray<Session>
     ) {
         counters.terminalCount[Int(reason.rawValue)] &+= 1

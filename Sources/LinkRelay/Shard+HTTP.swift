@@ -33,7 +33,8 @@ extension Shard {
     }
 
     private func rest(_ connection: Connection) {
-        if refusesBlocked(connection) { return }
+        let source = source(of: connection)
+        if refusesBlocked(connection, source) { return }
         guard let api = shared.api, shared.shards.indices.contains(index) else {
             return respondJSON(connection, status: 503, error: "The relay is starting.", code: "starting", headers: [("Retry-After", "1")])
         }
@@ -41,16 +42,31 @@ extension Shard {
             counters.refuse(.originRefused)
             return refuse(connection, status: 403, .originRefused, "This origin is not allowed; add it to the setting `origins`.")
         }
-        let request = connection.request(remote: connection.peer, isSecure: connection.isTLS)
+        var request = connection.request(remote: source.address, isSecure: source.isSecure)
+        request.isFromTrustedProxy = shared.trusts(connection.peer)
         let id = connection.id
         let home = shared.shards[index]
         Task {
             let response = await api.respond(to: request)
             await home.run { shard in
                 guard let connection = shard.loop.connection(id: id) else { return }
-                connection.respond(status: response.status, headers: response.headers, body: response.body)
+                var headers = response.headers
+                if source.isSecure, let value = shard.shared.strictTransport { headers.append(("Strict-Transport-Security", value)) }
+                connection.respond(
+                    status: response.status, headers: headers, body: response.body,
+                    mayCompress: response.mayCompress && shard.limits.compressesHTTP)
             }
         }
+    }
+
+    /// Whose request this is and whether it came over TLS, here or at a trusted proxy.
+    func source(of connection: Connection) -> RequestSource {
+        let peer = connection.peer
+        let trusted = shared.trustedProxies
+        guard !trusted.isEmpty else { return RequestSource(address: peer, isSecure: connection.isTLS) }
+        return ForwardedAddress.source(
+            peer: peer, isTLS: connection.isTLS, trusted: trusted, forwardedFor: connection.headerValues("x-forwarded-for"),
+            forwardedProto: connection.headerValues("x-forwarded-proto"))
     }
 
     func respondJSON(
@@ -65,13 +81,13 @@ extension Shard {
     }
 
     /// Checks that every way in shares: not draining, a known Host, an allowed Origin. Nil when it has answered with a refusal.
-    func admits(_ connection: Connection) -> OriginPolicy.Verdict? {
+    func admits(_ connection: Connection, _ source: RequestSource) -> OriginPolicy.Verdict? {
         guard !shared.isDraining else {
             counters.refuse(.draining)
             refuse(connection, status: 503, .draining, "The relay is restarting; come back in a moment.")
             return nil
         }
-        if refusesBlocked(connection) { return nil }
+        if refusesBlocked(connection, source) { return nil }
         let host = connection.header("host")
         guard shared.origins.isHostAllowed(host ?? "") else {
             counters.refuse(.originRefused)
@@ -80,10 +96,10 @@ extension Shard {
                 code: "unknown_host")
             return nil
         }
-        let verdict = shared.origins.judge(origin: connection.origin, host: host, isSecure: connection.isTLS)
+        let verdict = shared.origins.judge(origin: connection.origin, host: host, isSecure: source.isSecure)
         if case .refused = verdict {
             counters.refuse(.originRefused)
-            recordRefusal(.originRefused, address: connection.peer)
+            recordRefusal(.originRefused, address: source.address)
             refuse(connection, status: 403, .originRefused, "This origin is not allowed; add it to the setting `origins`.")
             return nil
         }

@@ -152,6 +152,7 @@ extension Shard {
         if let room = rooms[ticket.room] { return room }
         let room = Room(id: ticket.room, user: ticket.user, commandsInFlight: limits.commandsInFlight)
         if let past = pastTimelines.take(room.id) { room.timeline = past }
+        room.ownPolicy = shared.policies.policy(of: room.id)
         rooms[room.id] = room
         return room
     }

@@ -8,8 +8,9 @@ extension Shard {
     static let subprotocol = "linkrelay.v1"
 
     func upgradeNative(_ connection: Connection) {
-        guard admits(connection) != nil else { return }
-        let address = connection.peer
+        let source = source(of: connection)
+        guard admits(connection, source) != nil else { return }
+        let address = source.address
         guard shared.addresses.enter(address) else {
             counters.refuse(.connectionsPerAddress)
             recordRefusal(.connectionsPerAddress, address: address)
@@ -24,8 +25,7 @@ extension Shard {
             session.presetCredential = JoinCredential(parsing: header[header.index(after: blank)...].utf8)
         }
         let accepted = connection.upgrade(
-            subprotocol: speaksOurs ? Self.subprotocol : nil, messageCeiling: limits.greetingMessageBytes,
-            queueCeiling: limits.queueCeiling, queueCount: limits.memberQueueCount)
+            subprotocol: speaksOurs ? Self.subprotocol : nil, messageCeiling: limits.greetingMessageBytes, limits: limits)
         guard accepted else { return shared.addresses.leave(address) }
         connection.setSession(session)
         session.connection = connection
@@ -61,7 +61,8 @@ extension Shard {
             Inbound(
                 event: event, payload: bytes[message.data],
                 text: message.dataString.isEmpty ? nil : bytes[message.dataString], id: bytes[message.fields.id],
-                type: bytes[message.fields.type], status: message.fields.status, isObject: message.dataIsObject, ack: ack))
+                type: bytes[message.fields.type], status: message.fields.status, isObject: message.dataIsObject,
+                hasEscapedName: message.fields.hasEscapedName, ack: ack))
     }
 }
 

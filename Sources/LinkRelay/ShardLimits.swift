@@ -29,6 +29,12 @@ struct ShardLimits: Sendable {
     /// Refused messages on one connection before it is closed.
     let refusalsPerSession: UInt32 = 200
     let drainMs: UInt64
+    /// WebSocket messages, for peers that offer it.
+    let compresses: Bool
+    /// HTTP answers that may be.
+    let compressesHTTP: Bool
+    /// What commands may make an install download, where a link's owner has not decided otherwise.
+    let policy: CommandPolicy
 
     init(_ s: Settings, loopCount: Int) {
         graceMs = UInt64(clamping: s.presenceGrace.wholeMilliseconds)
@@ -50,6 +56,9 @@ struct ShardLimits: Sendable {
         roomMemoryBytes = s.roomMemoryBytes
         loopMemoryBytes = s.processMemoryBytes / max(1, loopCount)
         jsonDepth = s.jsonDepth
+        policy = s.policy
         drainMs = UInt64(clamping: s.drainWindow.wholeMilliseconds)
+        compresses = s.compression
+        compressesHTTP = s.httpGzip
     }
 }

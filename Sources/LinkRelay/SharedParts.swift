@@ -11,6 +11,7 @@ final class SharedParts: Sendable {
     let log: Log
     let wallClock: @Sendable () -> WallTime
     let directory = EngineDirectory()
+    let policies = PolicyDirectory()
     let addresses: AddressCensus
     let blocks = AccessBlocks()
     let recent = RecentEvents()
@@ -26,6 +27,15 @@ final class SharedParts: Sendable {
         var origins: OriginPolicy
         var api: RestAPI?
         var admin: AdminAPI?
+        var strictTransport: String?
+
+        init(_ settings: Settings, api: RestAPI? = nil, admin: AdminAPI? = nil) {
+            self.settings = settings
+            self.api = api
+            self.admin = admin
+            origins = settings.originPolicy
+            strictTransport = settings.hstsMaxAge > .zero ? "max-age=\(settings.hstsMaxAge.components.seconds)" : nil
+        }
     }
 
     init(
@@ -35,7 +45,7 @@ final class SharedParts: Sendable {
         self.keys = keys
         self.log = log
         self.wallClock = wallClock
-        changeable = Locked(Changeable(settings: settings, origins: settings.originPolicy))
+        changeable = Locked(Changeable(settings))
         addresses = AddressCensus(limit: settings.connectionsPerAddress)
     }
 
@@ -49,13 +59,18 @@ final class SharedParts: Sendable {
     }
 
     func replace(settings: Settings, api: RestAPI, admin: AdminAPI) {
-        changeable.withLock { $0 = Changeable(settings: settings, origins: settings.originPolicy, api: api, admin: admin) }
+        changeable.withLock { $0 = Changeable(settings, api: api, admin: admin) }
     }
 
     var shards: [ShardActor] { late.withLock { $0 } }
     var settings: Settings { changeable.withLock { $0.settings } }
     var origins: OriginPolicy { changeable.withLock { $0.origins } }
     var api: RestAPI? { changeable.withLock { $0.api } }
+    var trustedProxies: [NetworkPrefix] { changeable.withLock { $0.settings.trustedProxies } }
+    /// The value of Strict-Transport-Security; nil when browsers are not told.
+    var strictTransport: String? { changeable.withLock { $0.strictTransport } }
+
+    func trusts(_ proxy: PeerAddress) -> Bool { trustedProxies.contains { $0.contains(proxy) } }
     var admin: AdminAPI? { changeable.withLock { $0.admin } }
 
     var isDraining: Bool { draining.withLock { $0 } }

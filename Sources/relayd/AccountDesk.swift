@@ -35,7 +35,7 @@ struct AccountDesk {
             for user in try await data.accounts.users() { Terminal.say("\(user.name)\t\(user.role.rawValue)") }
         case .removeUser(let name):
             try await remove(try await user(name))
-        case .serve, .checkConfig, .ask, .help, .version:
+        case .serve, .checkConfig, .ask, .backUp, .checkHealth, .help, .version:
             return
         }
     }

@@ -16,12 +16,14 @@ enum Command {
     case listUsers
     case removeUser(String)
     case ask(OperatorDesk.Order, asJSON: Bool)
+    case backUp(to: String, includesKey: Bool)
+    case checkHealth(url: String?)
     case help(HelpForm)
     case version
 
     /// Flags with a value that are no settings, and flags without one.
-    static let options: Set<String> = ["user", "name", "label"]
-    static let switches: Set<String> = ["welcome", "man", "markdown", "json"]
+    static let options: Set<String> = ["user", "name", "label", "url"]
+    static let switches: Set<String> = ["welcome", "man", "markdown", "json", "with-key"]
 
     init(_ line: CommandLineWords) throws(Failure) {
         if line.wantsHelp {
@@ -47,6 +49,12 @@ enum Command {
         case "sign-in":
             try expect(words, 1...2)
             return .signIn(user: words.count > 1 ? words[1] : nil)
+        case "backup":
+            try expect(words, 2...2)
+            return .backUp(to: words[1], includesKey: options.removeValue(forKey: "with-key") != nil)
+        case "health":
+            try expect(words, 1...1)
+            return .checkHealth(url: options.removeValue(forKey: "url"))
         case "help":
             try expect(words, 1...1)
             if options.removeValue(forKey: "man") != nil { return .help(.manual) }

@@ -10,7 +10,11 @@ struct Daemon {
     private enum Occurrence: Sendable {
         case signal(DaemonSignal)
         case stopped
+        case overdue
     }
+
+    /// How long after the drain window the relay may take to stop.
+    private static let stopPatience = Duration.seconds(10)
 
     private let source: SettingsPlaces
     private var settings: Settings
@@ -18,7 +22,10 @@ struct Daemon {
     private let log: Log
     private let notifier: ServiceNotifier
     private let data: StorageDirectory
+    private let certificate: Certificate?
     private let relay: Relay
+    /// The identity provider's keys in use.
+    private var trust: TokenTrust?
 
     static func run(_ source: SettingsPlaces, _ loaded: LoadedSettings, showsWelcome: Bool) async throws -> ExitCode {
         let settings = loaded.settings
@@ -30,17 +37,21 @@ struct Daemon {
         guard data.claim() else {
             throw Failure(.unavailable, "another relay runs on \(data.path); stop it, or give another --data-dir.")
         }
+        let trust: TokenTrust?
+        do { trust = try TrustedKeys.load(settings) } catch { throw Failure(.settings, "\(error.sentence).") }
         let (owner, isFirstStart) = try await data.accounts.ensureOwner()
-        let relay = try relay(settings, log, data)
+        let certificate = try Certificate.open(settings, dataPath: data.path)
+        let relay = try relay(settings, log, data, certificate, trust)
         let daemon = Daemon(
             source: source, settings: settings, sink: sink, log: log,
-            notifier: ServiceNotifier(environment: source.environment), data: data, relay: relay)
+            notifier: ServiceNotifier(environment: source.environment), data: data, certificate: certificate, relay: relay,
+            trust: trust)
         let (occurrences, continuation) = AsyncStream.makeStream(of: Occurrence.self)
         SignalWaiter.receive { continuation.yield(.signal($0)) }
         relay.onEndRequest { continuation.yield(.signal(.terminate)) }
-        try await daemon.start()
-        if isFirstStart || showsWelcome || Terminal.isInteractive { try await daemon.welcome(owner) }
-        return await daemon.follow(occurrences) { continuation.yield(.stopped) }
+        let addresses = try await daemon.start()
+        if isFirstStart || showsWelcome || Terminal.isInteractive { await daemon.welcome(owner, addresses) }
+        return await daemon.follow(occurrences, continuation)
     }
 
     private static func prepareProcess(_ settings: Settings, _ log: Log) {
@@ -49,11 +60,16 @@ struct Daemon {
         if room < settings.connectionCount {
             log.write(
                 .warning, "few_descriptors",
-                ["room": .count(room), "connection_count": .count(settings.connectionCount), "advice": "raise LimitNOFILE or ulimit -n"])
+                [
+                    "room": .count(room), "connection_count": .count(settings.connectionCount),
+                    "advice": "raise LimitNOFILE or ulimit -n",
+                ])
         }
     }
 
-    private static func relay(_ settings: Settings, _ log: Log, _ data: StorageDirectory) throws(Failure) -> Relay {
+    private static func relay(
+        _ settings: Settings, _ log: Log, _ data: StorageDirectory, _ certificate: Certificate?, _ trust: TokenTrust?
+    ) throws(Failure) -> Relay {
         let limiter = WrongCodeLimiter(
             burst: settings.wrongCodeBurst, interval: settings.wrongCodeInterval, totalPerMinute: settings.wrongCodesPerMinute)
         let keys = KeyService(
@@ -61,17 +77,20 @@ struct Daemon {
             wallClock: LogClock.system.wall, monotonic: LogClock.system.monotonic)
         do {
             return try Relay(
-                settings: settings, log: log, store: data.store, keys: keys, accounts: data.accounts,
+                settings: settings, log: log, store: data.store, keys: keys, accounts: data.accounts, tls: certificate?.tls,
+                trust: trust,
                 wallClock: LogClock.system.wall, monotonic: LogClock.system.monotonic)
         } catch {
             throw Failure(.system, "\(error).")
         }
     }
 
-    private func start() async throws(Failure) {
+    /// Returns where it listens.
+    private func start() async throws(Failure) -> [String] {
         let sockets = SocketActivation.adopt(SocketActivation.announced(in: source.environment))
         for socket in sockets.refused {
-            log.write(.error, "inherited_socket_refused", ["name": .string(socket.name), "descriptor": .count(socket.descriptor)])
+            log.write(
+                .error, "inherited_socket_refused", ["name": .string(socket.name), "descriptor": .count(socket.descriptor)])
         }
         if sockets.listening.isEmpty {
             for address in settings.listen {
@@ -93,12 +112,17 @@ struct Daemon {
             case .noResources: throw Failure(.system, "\(error).")
             }
         }
+        let inherited = sockets.listening.map { SocketActivation.webAddress(of: $0) ?? "the inherited socket \($0.name)" }
+        let addresses = inherited.isEmpty ? relay.boundAddresses : inherited
         if let address = relay.adminAddress { Terminal.say("admin at \(address)") }
-        for address in relay.boundAddresses { Terminal.say("listening on \(address)") }
-        if let address = relay.boundAddresses.first(where: { $0.hasPrefix("http") }) { data.publish(address: address) }
-        log.write(.notice, "started", ["version": .string(Version.text), "addresses": .count(relay.boundAddresses.count)])
+        for address in addresses { Terminal.say("listening on \(address)") }
+        if let line = certificate?.fingerprintLine { Terminal.say(line) }
+        if let address = addresses.first(where: { $0.hasPrefix("http") }) { data.publish(address: address) }
+        log.write(
+            .notice, "started", ["version": .string(Version.text), "addresses": .string(addresses.joined(separator: ","))])
         notifier.ready(status: "Relaying")
         startWatchdog()
+        return addresses
     }
 
     private func cannotListen(_ address: String, _ reason: String, _ isInUse: Bool) -> Failure {
@@ -107,15 +131,18 @@ struct Daemon {
     }
 
     /// How to get in, and how to link. A ticket is a secret: it goes to a terminal or a pipe, never into the journal.
-    private func welcome(_ owner: UserRecord) async throws {
-        let site = SiteAddress.choose(settings, bound: relay.boundAddresses)
+    private func welcome(_ owner: UserRecord, _ addresses: [String]) async {
+        let site = SiteAddress.choose(settings, bound: addresses)
         let isJournal = StandardErrorLog.isJournal(
             journalStream: source.environment["JOURNAL_STREAM"], descriptor: STDOUT_FILENO)
         if isJournal {
             Terminal.say("to sign in, run: relayd sign-in --data-dir \(data.path)")
             return
         }
-        let ticket = try await data.accounts.newTicket(user: owner.id, lifetime: settings.signInLifetime)
+        guard let ticket = try? await data.accounts.newTicket(user: owner.id, lifetime: settings.signInLifetime) else {
+            log.write(.warning, "no_sign_in_address", ["advice": "run relayd sign-in later"])
+            return
+        }
         Terminal.say(
             """
 
@@ -131,7 +158,9 @@ struct Daemon {
 
     // MARK: - While it runs
 
-    private func follow(_ occurrences: AsyncStream<Occurrence>, whenStopped: @escaping @Sendable () -> Void) async -> ExitCode {
+    private func follow(
+        _ occurrences: AsyncStream<Occurrence>, _ continuation: AsyncStream<Occurrence>.Continuation
+    ) async -> ExitCode {
         var now = self
         var isStopping = false
         for await occurrence in occurrences {
@@ -144,9 +173,12 @@ struct Daemon {
                     continue
                 }
                 isStopping = true
-                now.stop(whenStopped)
+                now.stop(continuation)
             case .stopped:
                 return .done
+            case .overdue:
+                log.write(.error, "stop_overdue", ["advice": "a loop or the store did not answer; ended without it"])
+                return .system
             }
         }
         return .done
@@ -165,7 +197,14 @@ struct Daemon {
         let change = settings.reloading(new)
         settings = change.settings
         log.level = settings.logLevel
-        await relay.reload(settings)
+        do {
+            trust = try TrustedKeys.load(settings)
+        } catch {
+            // A file half written is no reason to turn everybody away: the former keys stay in use.
+            log.write(.error, "keys_not_reloaded", ["reason": .string(error.sentence)])
+        }
+        await relay.reload(settings, trust: trust)
+        certificate?.reload(log)
         log.write(
             .notice, "reloaded",
             [
@@ -174,16 +213,21 @@ struct Daemon {
             ])
     }
 
-    private func stop(_ whenDone: @escaping @Sendable () -> Void) {
+    private func stop(_ continuation: AsyncStream<Occurrence>.Continuation) {
         notifier.stopping(status: "Draining")
-        notifier.extendTimeout(settings.drainWindow + .seconds(15))
+        let patience = settings.drainWindow + Self.stopPatience
+        notifier.extendTimeout(patience + .seconds(5))
         log.write(.notice, "stopping", ["drain_window": .string(DurationText.describe(settings.drainWindow))])
         data.withdrawAddress()
         Task { [relay, log] in
             await relay.drain()
             await relay.stop()
             log.write(.notice, "stopped")
-            whenDone()
+            continuation.yield(.stopped)
+        }
+        Task {
+            try? await Task.sleep(for: patience)
+            continuation.yield(.overdue)
         }
     }
 

@@ -37,6 +37,10 @@ enum Relayd {
             try await OperatorDesk(client: client, printsJSON: asJSON).run(order)
         case .checkConfig:
             Terminal.say(report(loaded))
+        case .backUp(let target, let includesKey):
+            try Backup(loaded.settings).write(to: target, includesKey: includesKey)
+        case .checkHealth(let url):
+            try HealthCheck(loaded.settings, url: url).run()
         default:
             let desk = try await AccountDesk(loaded.settings)
             try await desk.run(command)

@@ -15,7 +15,7 @@ enum SiteAddress {
 
     private static func configured(_ settings: Settings) -> String {
         for address in settings.listen {
-            if case .tcp = address { return "http://\(address)" }
+            if case .tcp = address { return "\(settings.usesTLS ? "https" : "http")://\(address)" }
         }
         return "http://127.0.0.1:8787"
     }

@@ -2,22 +2,19 @@
  *
  * Paths: /hello; /echo (body back), /small (16 bytes of body at most), /skip (more is skipped; answers "<size> <prefix>"); /later
  * (answered by a post), /wait (answered by fixture_answer_waiting), /stream; /bye (Connection: close); /abort; /move (to the other
- * loop, answered there); /ws.
- * Texts on /ws are echoed, but for: "!close" "!abort" "!move" "!pause" "!beat", "!fill" and "!share" (send until the queue is full, new messages or one)
- * and "!kill" (abort, then send to show that it is refused). SPDX-License-Identifier: Apache-2.0 */
+ * loop, answered there); /peer (whose connection it is); /ws.
+ * Texts on /ws are echoed, but for: "!close" "!abort" "!move" "!pause" (or a text that begins so) "!beat", "!fill" and "!share" (send until the queue is full, new messages or one)
+ * and "!kill" (abort, then send to show that it is refused); "!join", and "!all" (one message to all who joined).
+ * /text answers FIXTURE_TEXT compressed if it may. SPDX-License-Identifier: Apache-2.0 */
 #include "test_loop_fixture.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <time.h>
-#include <unistd.h>
 
 /* ---- notes */
 
@@ -102,6 +99,35 @@ static void answer_skip(cws_conn *c)
     (void)cws_respond(c, 200, text(""), (cws_slice){.p = (const uint8_t *)out, .n = (size_t)n}, CWS_RESPOND_KEEP);
 }
 
+size_t fixture_text(uint8_t *out)
+{
+    size_t n = 0;
+    for (int i = 0; i < 60; i++)
+        n += (size_t)sprintf((char *)out + n, "{\"name\":\"model-%d\",\"hash\":\"%08X\",\"type\":\"Checkpoint\"}", i, (unsigned)i * 2654435761u);
+    return n;
+}
+
+static void answer_text(cws_conn *c)
+{
+    uint8_t out[FIXTURE_TEXT_MAX];
+    const size_t n = is(cws_request_query(c), "short") ? 1023 : fixture_text(out);
+    if (n == 1023)
+        memset(out, 'a', n);
+    const uint16_t status = is(cws_request_query(c), "304") ? 304 : 200;
+    (void)cws_respond(c, status, text("Content-Type: text/plain\r\n"), (cws_slice){.p = out, .n = n}, CWS_RESPOND_GZIP);
+}
+
+static void answer_peer(cws_conn *c)
+{
+    char address[INET6_ADDRSTRLEN] = "-", out[80];
+    cws_address a;
+    cws_conn_peer(c, &a);
+    if (a.family != 0)
+        (void)inet_ntop(a.family == 4 ? AF_INET : AF_INET6, a.bytes, address, sizeof address);
+    const int n = snprintf(out, sizeof out, "%s %u %s", address, a.port, cws_conn_is_tls(c) ? "tls" : "plain");
+    (void)cws_respond(c, 200, text(""), (cws_slice){.p = (const uint8_t *)out, .n = (size_t)n}, CWS_RESPOND_KEEP);
+}
+
 static void upgrade(fixture *f, cws_conn *c)
 {
     const cws_upgrade_options o = {
@@ -111,6 +137,7 @@ static void upgrade(fixture *f, cws_conn *c)
         .skip_oversize = f->skips_oversize,
         .queue_ceiling_bytes = f->queue_ceiling,
         .queue_ceiling_count = f->queue_count,
+        .allow_deflate = f->allows_deflate,
     };
     if (cws_upgrade(c, &o) == CWS_OK && f->beat_interval_ms > 0)
         cws_set_heartbeat(c, f->beat_interval_ms, f->beat_timeout_ms, NULL);
@@ -123,6 +150,8 @@ static void on_request(void *ctx, cws_conn *c)
     fixture_note(s->of, &s->of->request_count);
     if (is(path, "/hello"))
         (void)cws_respond(c, 200, text("X-A: b\r\n"), text("hello"), CWS_RESPOND_KEEP);
+    else if (is(path, "/text"))
+        answer_text(c);
     else if (is(path, "/echo") || is(path, "/small"))
         (void)cws_respond(c, 200, text(""), cws_request_body(c), CWS_RESPOND_KEEP);
     else if (is(path, "/skip"))
@@ -143,6 +172,8 @@ static void on_request(void *ctx, cws_conn *c)
         cws_conn_move(c, other_loop(s));
     else if (is(path, "/move"))
         (void)cws_respond(c, 200, text(""), cws_request_body(c), CWS_RESPOND_KEEP);
+    else if (is(path, "/peer"))
+        answer_peer(c);
     else if (is(path, "/ws"))
         upgrade(s->of, c);
     else
@@ -184,9 +215,33 @@ static void fill_shared(fixture_side *s, cws_conn *c)
     fixture_note(s->of, &s->of->full_count);
 }
 
+static bool begins(cws_slice s, const char *t) { return s.n >= strlen(t) && memcmp(s.p, t, strlen(t)) == 0; }
+
+static void send_to_all(fixture_side *s)
+{
+    uint8_t out[FIXTURE_TEXT_MAX];
+    const size_t n = fixture_text(out);
+    cws_message *m = cws_message_new(s->loop, CWS_TEXT, n);
+    if (m == NULL)
+        return;
+    memcpy(cws_message_bytes(m), out, n);
+    for (unsigned i = 0; i < s->member_count; i++) {
+        cws_conn *c = cws_loop_find(s->loop, s->members[i]);
+        if (c != NULL)
+            (void)cws_send(c, m);
+    }
+    cws_message_release(m);
+}
+
 static bool obey(fixture_side *s, cws_conn *c, cws_slice order)
 {
-    if (is(order, "!close"))
+    if (is(order, "!join")) {
+        if (s->member_count < 4)
+            s->members[s->member_count++] = cws_conn_id(c);
+        (void)send_copy(s, c, CWS_TEXT, order.p, order.n);
+    } else if (is(order, "!all"))
+        send_to_all(s);
+    else if (is(order, "!close"))
         cws_close(c, 4001, text("as told"));
     else if (is(order, "!abort"))
         cws_abort(c, CWS_R_NONE);
@@ -196,7 +251,7 @@ static bool obey(fixture_side *s, cws_conn *c, cws_slice order)
             fixture_note(s->of, &s->of->gone_count);
     } else if (is(order, "!move"))
         cws_conn_move(c, other_loop(s));
-    else if (is(order, "!pause")) {
+    else if (begins(order, "!pause")) {
         s->waiting_id = cws_conn_id(c);
         cws_conn_pause(c);
         fixture_note(s->of, &s->of->waiting_count);
@@ -262,6 +317,11 @@ static void on_closed(void *ctx, cws_conn *c, void *user, cws_reason reason, uin
 static void on_alarm(void *ctx) { fixture_note(((fixture_side *)ctx)->of, &((fixture_side *)ctx)->of->alarm_count); }
 static void on_turn_end(void *ctx) { (void)ctx; }
 
+static bool trusts_proxy(void *ctx, const cws_address *peer)
+{
+    return peer->family == 4 && peer->bytes[0] == 127 && !((fixture_side *)ctx)->of->distrusts_proxies;
+}
+
 /* ---- starting, stopping, calling */
 
 static const cws_handlers handlers = {
@@ -275,6 +335,7 @@ static const cws_handlers handlers = {
     .on_closed = on_closed,
     .on_alarm = on_alarm,
     .on_turn_end = on_turn_end,
+    .trusts_proxy = trusts_proxy,
 };
 
 void fixture_init(fixture *f)
@@ -308,7 +369,7 @@ bool fixture_start(fixture *f)
         if (s->loop == NULL)
             return false;
     }
-    const cws_listener_options o = {.tag = 7};
+    const cws_listener_options o = {.tag = 7, .tls = f->tls, .expects_proxy_header = f->expects_proxy};
     if (cws_loop_listen_take(f->sides[0].loop, fd, &o) != CWS_OK)
         return false;
     for (int i = 0; i < f->loop_count; i++)
@@ -366,6 +427,22 @@ cws_loop_stats fixture_stats(fixture_side *s)
     return out;
 }
 
+static void wait_at_gate(void *arg)
+{
+    fixture_gate *g = arg;
+    fixture_note(g->of, &g->entered);
+    (void)fixture_wait(g->of, &g->opened, 1);
+}
+
+void fixture_hold(fixture_side *s, fixture_gate *g)
+{
+    *g = (fixture_gate){.of = s->of};
+    if (cws_loop_post(s->loop, wait_at_gate, g))
+        (void)CHECK(fixture_wait(s->of, &g->entered, 1));
+}
+
+void fixture_release(fixture_gate *g) { fixture_note(g->of, &g->opened); }
+
 void fixture_resume_waiting(fixture_side *s)
 {
     cws_conn *c = cws_loop_find(s->loop, s->waiting_id);
@@ -374,188 +451,3 @@ void fixture_resume_waiting(fixture_side *s)
 }
 
 void fixture_answer_waiting(fixture_side *s) { answer_later(s); }
-
-/* ---- clients */
-
-static int connect_with(const fixture *f, int buffer)
-{
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
-    const struct timeval limit = {.tv_sec = 20};
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(f->port)};
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0)
-        return -1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (buffer > 0)
-        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
-    if (connect(fd, (const struct sockaddr *)&to, sizeof to) != 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-int client_connect(const fixture *f) { return connect_with(f, 0); }
-int client_connect_narrow(const fixture *f) { return connect_with(f, 8192); }
-
-bool client_send(int fd, const void *p, size_t n)
-{
-    const char *at = p;
-    while (n > 0) {
-        const ssize_t put = send(fd, at, n, MSG_NOSIGNAL);
-        if (put <= 0)
-            return false;
-        at += put;
-        n -= (size_t)put;
-    }
-    return true;
-}
-
-bool client_send_text(int fd, const char *s) { return client_send(fd, s, strlen(s)); }
-
-bool client_send_slowly(int fd, const void *p, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!client_send(fd, (const char *)p + i, 1))
-            return false;
-    return true;
-}
-
-bool client_read(int fd, void *p, size_t n)
-{
-    char *at = p;
-    while (n > 0) {
-        const ssize_t got = recv(fd, at, n, 0);
-        if (got <= 0)
-            return false;
-        at += got;
-        n -= (size_t)got;
-    }
-    return true;
-}
-
-bool client_at_end(int fd)
-{
-    char byte;
-    const ssize_t got = recv(fd, &byte, 1, 0);
-    return got == 0 || (got < 0 && errno == ECONNRESET);
-}
-
-static bool read_until(int fd, char *out, size_t capacity, const char *end)
-{
-    const size_t end_n = strlen(end);
-    for (size_t n = 0; n + 1 < capacity; n++) {
-        if (!client_read(fd, out + n, 1))
-            return false;
-        out[n + 1] = '\0';
-        if (n + 1 >= end_n && memcmp(out + n + 1 - end_n, end, end_n) == 0)
-            return true;
-    }
-    return false;
-}
-
-bool client_response_read(int fd, client_response *r, bool is_head_request)
-{
-    *r = (client_response){0};
-    if (!read_until(fd, r->head, sizeof r->head, "\r\n\r\n") || sscanf(r->head, "HTTP/1.1 %d", &r->status) != 1)
-        return false;
-    if (is_head_request || r->status < 200)
-        return true;
-    if (strstr(r->head, "Transfer-Encoding: chunked") != NULL) {
-        if (!read_until(fd, r->body, sizeof r->body, "0\r\n\r\n"))
-            return false;
-        r->body_n = strlen(r->body);
-        return true;
-    }
-    const char *length = strstr(r->head, "Content-Length: ");
-    if (length == NULL)
-        return true;
-    r->body_n = (size_t)strtoul(length + 16, NULL, 10);
-    return r->body_n < sizeof r->body && client_read(fd, r->body, r->body_n);
-}
-
-bool client_upgrade(int fd)
-{
-    char head[1024];
-    return client_send_text(fd, "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
-                                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n") &&
-           read_until(fd, head, sizeof head, "\r\n\r\n") && strncmp(head, "HTTP/1.1 101 ", 13) == 0 &&
-           strstr(head, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") != NULL && strstr(head, "X-Test: yes") != NULL;
-}
-
-int client_websocket(const fixture *f)
-{
-    const int fd = client_connect(f);
-    CHECK(client_upgrade(fd));
-    return fd;
-}
-
-size_t client_frame(uint8_t *out, uint8_t first_byte, const void *p, size_t n)
-{
-    static const uint8_t mask[4] = {0x37, 0xfa, 0x21, 0x3d};
-    size_t at = 0;
-    out[at++] = first_byte;
-    if (n < 126)
-        out[at++] = (uint8_t)(0x80u | n);
-    else {
-        const int width = n < 65536 ? 2 : 8;
-        out[at++] = (uint8_t)(0x80u | (width == 2 ? 126u : 127u));
-        for (int i = width - 1; i >= 0; i--)
-            out[at++] = (uint8_t)(n >> (8 * i));
-    }
-    memcpy(out + at, mask, 4);
-    at += 4;
-    for (size_t i = 0; i < n; i++)
-        out[at + i] = (uint8_t)(((const uint8_t *)p)[i] ^ mask[i & 3]);
-    return at + n;
-}
-
-bool client_send_frame(int fd, uint8_t first_byte, const void *p, size_t n)
-{
-    uint8_t *out = malloc(n + 14);
-    if (out == NULL)
-        return false;
-    const bool is_sent = client_send(fd, out, client_frame(out, first_byte, p, n));
-    free(out);
-    return is_sent;
-}
-
-bool client_frame_read(int fd, client_message *m)
-{
-    uint8_t head[2], wide[8];
-    *m = (client_message){0};
-    if (!client_read(fd, head, 2))
-        return false;
-    m->first_byte = head[0];
-    m->n = head[1] & 0x7Fu;
-    const size_t width = m->n == 126 ? 2 : m->n == 127 ? 8 : 0;
-    if (width > 0) {
-        if (!client_read(fd, wide, width))
-            return false;
-        m->n = 0;
-        for (size_t i = 0; i < width; i++)
-            m->n = m->n << 8 | wide[i];
-    }
-    m->bytes = malloc(m->n + 1);
-    return m->bytes != NULL && client_read(fd, m->bytes, m->n);
-}
-
-bool client_expect(int fd, uint8_t first_byte, const void *p, size_t n)
-{
-    client_message m;
-    const bool is_read = client_frame_read(fd, &m);
-    const bool is_same = is_read && m.first_byte == first_byte && m.n == n && (n == 0 || memcmp(m.bytes, p, n) == 0);
-    free(m.bytes);
-    return is_same;
-}
-
-bool client_expect_close(int fd, uint16_t code)
-{
-    client_message m;
-    const bool is_read = client_frame_read(fd, &m);
-    const int got = is_read && m.n >= 2 ? m.bytes[0] << 8 | m.bytes[1] : 1005;
-    const bool is_same = is_read && m.first_byte == FIN_CLOSE && got == code;
-    free(m.bytes);
-    return is_same;
-}

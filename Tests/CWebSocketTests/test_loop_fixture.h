@@ -27,6 +27,8 @@ typedef struct fixture_side {
     cws_loop *loop;
     pthread_t thread;
     uint64_t waiting_id; /* the request of /wait or /later; loop's thread */
+    uint64_t members[4]; /* who said "!join"; loop's thread */
+    unsigned member_count;
 } fixture_side;
 
 struct fixture {
@@ -35,8 +37,10 @@ struct fixture {
     int loop_count;
     size_t message_ceiling, queue_ceiling;
     uint32_t queue_count;
-    bool skips_oversize;
+    bool skips_oversize, allows_deflate;
     uint32_t beat_interval_ms, beat_timeout_ms;
+    cws_tls *tls; /* NULL: plain; the fixture uses it, the test releases it */
+    bool expects_proxy, distrusts_proxies;
     /* set by fixture_start */
     fixture_side sides[FIXTURE_LOOPS_MAX];
     uint16_t port;
@@ -54,6 +58,9 @@ struct fixture {
 
 void fixture_init(fixture *f);
 bool fixture_start(fixture *f);
+#define FIXTURE_TEXT_MAX 8192
+/* What "!all" sends and /text answers: some 4 KB of JSON; its length. */
+size_t fixture_text(uint8_t *out);
 /* Stops every loop, joins, frees. */
 void fixture_stop(fixture *f);
 /* Waits until *count (a note) is at least n; false after 20 s. */
@@ -65,6 +72,13 @@ void fixture_note(fixture *f, unsigned *count);
 /* Runs fn(side) on that loop and waits for it. */
 void fixture_call(fixture_side *s, void (*fn)(fixture_side *s));
 cws_loop_stats fixture_stats(fixture_side *s);
+/* Keeps that loop from turning until fixture_release; g lives until then. */
+typedef struct fixture_gate {
+    fixture *of;
+    unsigned entered, opened;
+} fixture_gate;
+void fixture_hold(fixture_side *s, fixture_gate *g);
+void fixture_release(fixture_gate *g);
 void fixture_resume_waiting(fixture_side *s);
 void fixture_answer_waiting(fixture_side *s);
 
@@ -88,6 +102,8 @@ typedef struct client_response {
 bool client_response_read(int fd, client_response *r, bool is_head_request);
 
 bool client_upgrade(int fd);
+/* With more header lines; the answer's head is left in head (1024 bytes). */
+bool client_upgrade_with(int fd, const char *lines, char *head);
 int client_websocket(const fixture *f);
 /* A masked frame into out (n + 14 bytes); returns its length. */
 size_t client_frame(uint8_t *out, uint8_t first_byte, const void *p, size_t n);

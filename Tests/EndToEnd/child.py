@@ -60,6 +60,11 @@ class Child(Journal):
         self.process.stdin.flush()
         return number
 
+    def sync(self):
+        """After this, everything that the child had reported is in the journal, which else may lag behind the wire."""
+        self.tell("stored_key")
+        return self
+
     def freeze(self):
         """SIGSTOP: an interpreter blocked by a long GPU job, seen from outside."""
         self.process.send_signal(signal.SIGSTOP)

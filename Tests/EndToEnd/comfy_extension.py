@@ -87,6 +87,9 @@ class ComfyExtension(ExtensionOrders):
     def transport(self):
         return self.socket.transport()
 
+    def leave(self):
+        self.socket.emit("leave")
+
     def pair_by_account(self, token, install_id, name="ComfyUI"):
         """Signs in, stores the key, then drops the old connection and joins on a new one."""
         request = urllib.request.Request(

@@ -14,7 +14,8 @@ from tcp_proxy import TCPProxy
 from web_client import NativeClient, SiteClient
 
 # The suite's relays are all addressed from 127.0.0.1, which per-address limits would take for one busy attacker.
-RELAY_DEFAULTS = {"connections_per_address": 5000}
+# And its files come from an http server on this machine, which no relay lets through unasked.
+RELAY_DEFAULTS = {"connections_per_address": 5000, "download_lan_hosts": "127.0.0.1"}
 
 
 def pytest_collection_modifyitems(items):
@@ -24,15 +25,19 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def make_relay(tmp_path):
-    """Starts relays with given settings: `make_relay(presence_grace="2s")`."""
+    """Starts relays with given settings: `make_relay(presence_grace="2s")`; `make_relay.prepare()` leaves the start to the test."""
     relays = []
 
-    def make(**settings):
+    def prepare(**settings):
         relay = Relay(tmp_path / f"relay-{len(relays)}", **{**RELAY_DEFAULTS, **settings})
         relays.append(relay)
         relay.directory.mkdir()
-        return relay.start()
+        return relay
 
+    def make(**settings):
+        return prepare(**settings).start()
+
+    make.prepare = prepare
     yield make
     for relay in relays:
         relay.close()

@@ -26,7 +26,7 @@ class NativeExtension(ExtensionOrders):
     def __init__(self, directory, url, capabilities):
         super().__init__(directory)
         self.identity = {"type": "sd", "name": "Native", "installId": "native-1", "capabilities": capabilities or CAPABILITIES}
-        self.url = url.replace("http://", "ws://") + "/link"
+        self.url = url.replace("http", "ws", 1) + "/link"
         self.numbers = itertools.count(1)
         self.socket = None
         self.is_wanted = False

@@ -31,10 +31,10 @@ def program(variable, *names):
 class Page:
     """The page in a browser of its own."""
 
-    def __init__(self, size=WIDE):
+    def __init__(self, size=WIDE, words=()):
         options = webdriver.ChromeOptions()
         options.binary_location = program("CHROMIUM", "chromium", "chromium-browser", "google-chrome")
-        for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run"):
+        for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", *words):
             options.add_argument(word)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         if size == NARROW:

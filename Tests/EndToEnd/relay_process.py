@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import signal
+import ssl
 import subprocess
 import threading
 
@@ -16,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("RELAYD_BIN", str(ROOT / ".build" / "debug" / "relayd"))
 # RELAYD_ variables are settings to relayd, and this machine's are none of the suite's.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("RELAYD_")}
-LISTENING = re.compile(r"listening on (http://([^\s/:]+):(\d+))")
+LISTENING = re.compile(r"listening on (https?://([^\s/:]+):(\d+))")
 START_SECONDS = 30
 STOP_SECONDS = 30
 
@@ -61,11 +62,8 @@ class Relay:
     # Life
 
     def start(self):
-        command = [BINARY, "serve", "--listen", f"{self.host}:{self.port}", "--data-dir", str(self.data)]
-        self.process = subprocess.Popen(
-            command + flags(self.settings), env=ENVIRONMENT,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-        )
+        self.process = self._spawn(
+            [BINARY, "serve", "--listen", f"{self.host}:{self.port}", "--data-dir", str(self.data), *flags(self.settings)])
         started = threading.Event()
         for stream in (self.process.stdout, self.process.stderr):
             threading.Thread(target=self._read, args=(stream, started), daemon=True).start()
@@ -76,18 +74,28 @@ class Relay:
             raise RuntimeError(f"relayd ended with {self.process.wait()} before it listened; it said:\n{self.log}")
         return self
 
+    @staticmethod
+    def _spawn(command, **more):
+        return subprocess.Popen(
+            command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, **more)
+
     def _read(self, stream, started):
         for line in stream:
             text = line.decode("utf-8", "replace")
             with self._log_grown:
                 self._log.append(text)
                 self._log_grown.notify_all()
-            found = LISTENING.search(text)
-            if found and not started.is_set():
-                self.url, self.port = found.group(1), int(found.group(3))
+            if not started.is_set() and self._has_started(text):
                 started.set()
         if stream is self.process.stdout:
             started.set()
+
+    def _has_started(self, text):
+        """Whether this line of its output says so; takes the address from it."""
+        found = LISTENING.search(text)
+        if found:
+            self.url, self.port = found.group(1), int(found.group(3))
+        return found is not None
 
     def stop(self, seconds=STOP_SECONDS):
         """SIGTERM and the exit code."""
@@ -118,11 +126,6 @@ class Relay:
         with self._log_grown:
             return "".join(self._log)
 
-    def wait_log(self, text, seconds=20):
-        """Waits until the output contains `text`."""
-        with self._log_grown:
-            assert self._log_grown.wait_for(lambda: text in "".join(self._log), seconds), f"no {text!r} in:\n{self.log}"
-
     def break_store(self):
         """Makes every call of the store fail until `mend_store`; only once the first start has made its sign-in link."""
         self.wait_log("CIVITAI_LINK_URL=")
@@ -133,7 +136,27 @@ class Relay:
 
     @property
     def ws_url(self):
-        return self.url.replace("http://", "ws://")
+        return self.url.replace("http", "ws", 1)
+
+    @property
+    def certificate(self):
+        """The file of what this relay's certificate is signed with, here itself; None without TLS."""
+        if not self.url.startswith("https:"):
+            return None
+        return self.settings.get("tls_cert") or str(self.data / "tls-self-signed.pem")
+
+    @property
+    def trust(self):
+        """What a client needs to believe in that certificate; None without TLS."""
+        return ssl.create_default_context(cafile=self.certificate) if self.certificate else None
+
+    def wait_log(self, text, seconds=START_SECONDS):
+        """The first line that has `text` in it, waiting for it."""
+        with self._log_grown:
+            def found():
+                return next((line for line in self._log if text in line), None)
+            assert self._log_grown.wait_for(found, seconds), f"no {text!r} in the log:\n{''.join(self._log)}"
+            return found()
 
     # Subcommands
 
@@ -167,15 +190,26 @@ class Relay:
 
     def api(self, method, path, body=None, token=True, headers=None, timeout=20):
         """One request on a connection of its own. `body`: None for none, bytes as they are, anything else as JSON."""
+        if self.trust:
+            connection = http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=self.trust)
+        else:
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        return self.exchange(connection, method, path, *self.request(body, token, headers))
+
+    def request(self, body, token, headers):
+        """Body and headers as they are sent."""
         sent = dict(headers or {})
         if token:
             sent["Authorization"] = "Bearer " + (self.token() if token is True else token)
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json")
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        return body, sent
+
+    @staticmethod
+    def exchange(connection, method, path, body, headers):
         try:
-            connection.request(method, path, body=body, headers=sent)
+            connection.request(method, path, body=body, headers=headers)
             answer = connection.getresponse()
             return Answer(answer.status, answer.headers, answer.read())
         finally:

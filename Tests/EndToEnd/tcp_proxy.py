@@ -17,6 +17,7 @@ class TCPProxy:
         self.port = self.listener.getsockname()[1]
         self.url = f"http://{self.host}:{self.port}"
         self.ws_url = f"ws://{self.host}:{self.port}"
+        self.certificate = self.trust = None
         self.is_refusing = False
         self._flowing = threading.Event()
         self._flowing.set()

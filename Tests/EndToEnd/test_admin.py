@@ -273,6 +273,7 @@ def test_drain(relay, paired):
     assert call(relay, "POST", "/drain").status == 202
     assert relay.process.wait(PATIENCE) == 0
     assert logged(relay, "action=drain")
+    assert not (relay.data / "admin.sock").exists()
 
 
 # Who may call it

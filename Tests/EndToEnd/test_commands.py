@@ -42,7 +42,7 @@ def test_seed_commands(relay, paired, file_server, kind, web):
 
     assert client.ask("resources:remove", resource=model)["status"] == "success"
     assert client.ask("resources:list")["resources"] == [] and install.tell("models") == []
-    assert [one["type"] for one in install.all("command")].count("resources:list") == 3
+    assert [one["type"] for one in install.sync().all("command")].count("resources:list") == 3
     assert install.all("failed") == [] and client.all("error") == []
 
 
@@ -59,7 +59,7 @@ def test_download_cancelled_on_the_way(relay, paired, file_server, kind, form):
     else:
         # The desktop app's form of it: the id is that of the download, and there is no answer of its own.
         client.emit("command", {"id": added, "type": form, "resources": [model]})
-        install.wait("command", lambda one: one["type"] == form)
+        install.wait("handled", lambda one: one == form)
     file_server.release("large.safetensors")
     assert client.wait_status(added, "canceled", "success")["status"] == "canceled"
     assert install.tell("models") == []
@@ -131,4 +131,4 @@ def test_command_that_the_install_did_not_declare(relay, extension, site):
     ended = client.ask("image:txt2img")
     assert ended["status"] == "error" and ended["reason"] == "unsupported" and ended["error"].strip()
     assert client.ask("resources:list")["status"] == "success"
-    assert [one["type"] for one in install.all("command")] == ["resources:list"]
+    assert [one["type"] for one in install.sync().all("command")] == ["resources:list"]

@@ -37,8 +37,10 @@ def test_first_connection(relay, extension, site, kind):
 
 
 @pytest.mark.parametrize("kind", EXTENSIONS)
-def test_following_connections_of_the_install(relay, extension, site, kind):
+def test_following_connections_of_the_install(make_relay, extension, site, kind):
     """A restart of the install: it joins with the stored key, gets no new one, and the browser sees it return."""
+    # Killed between two polls, an install is only missed by the heartbeat.
+    relay = make_relay(heartbeat_interval="2s", heartbeat_timeout="4s", presence_grace="1s")
     _, code = relay.new_link()
     client = site(relay, code)
     install = extension(kind, relay, code)
@@ -46,8 +48,9 @@ def test_following_connections_of_the_install(relay, extension, site, kind):
     client.wait_presence(sd=1)
 
     mark = client.mark()
-    install.tell("disconnect")
-    client.wait_presence(sd=0, since=mark)
+    # The old library's goodbye on long polling may stay in its queue; there the process ends without one.
+    install.kill() if kind == "a1111-polling" else install.tell("disconnect")
+    client.wait_presence(sd=0, since=mark, seconds=40)
     again = extension(kind, relay, key)
     client.wait_presence(sd=1, since=mark)
     assert client.ask("resources:list")["resources"] == []
@@ -198,7 +201,7 @@ def test_leave_is_silent_outside_a_room_and_counts_at_once_inside(relay, extensi
     idle = site(relay)
     idle.leave()
     client = site(relay, code)
-    install = extension("a1111", relay, code)
+    install = extension("comfy", relay, code)
     client.wait_presence(sd=1)
     mark = client.mark()
     install.tell("leave")
@@ -285,8 +288,8 @@ def test_store_failure_never_kicks_and_never_refuses(make_relay, tmp_path, exten
     assert install.all("kicked") == [] and install.all("ack") == []
     assert install.tell("stored_key") == key
     relay.mend_store()
-    mark = install.mark()
-    assert install.wait("ack", since=0, seconds=30)["success"] is False, "now it is known to be unknown"
+    try: assert install.wait("ack", since=0, seconds=10)["success"] is False, "now it is known to be unknown"
+    except AssertionError: print("LOG", relay.log, install.errors); raise
     install.tell("enter", key=code)
     install.wait("upgradeKey")
 

@@ -10,6 +10,7 @@ import threading
 import uuid
 
 import engineio
+import requests
 import socketio
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -105,8 +106,11 @@ class SiteClient(WebClient):
         self.relay, self.transports = relay, transports
         # A packet class of its own, because the library keeps the JSON module with the class.
         packet = type("ArrivalPacket", (socketio.packet.Packet,), {})
+        session = requests.Session()
+        session.trust_env = False
+        session.verify = relay.certificate or True
         self.socket = OrderedClient(
-            serializer=packet, json=ArrivalJSON(self.take), reconnection_delay=0.2, reconnection_delay_max=1,
+            http_session=session, serializer=packet, json=ArrivalJSON(self.take), reconnection_delay=0.2, reconnection_delay_max=1,
             # In pure Python it takes ten seconds for a large library's list, which no browser does.
             websocket_extra_options={"skip_utf8_validation": True},
         )
@@ -161,7 +165,7 @@ class NativeClient(WebClient):
     def connect(self):
         self.socket = self.life.enter_context(connect(
             self.relay.ws_url + "/link", subprotocols=["linkrelay.v1"], max_size=MESSAGE_BYTES,
-            additional_headers=self.headers, proxy=None,
+            additional_headers=self.headers, proxy=None, ssl=self.relay.trust,
         ))
         self.record("connected", self.socket.subprotocol)
         threading.Thread(target=self._read, daemon=True).start()

@@ -25,15 +25,20 @@ class Ended(Exception):
 
 
 class RawSocket:
-    """One TCP connection."""
+    """One TCP connection, or whatever `relay.dial` makes."""
 
     def __init__(self, relay, seconds=SECONDS, port=None):
-        self.socket = socket.create_connection((relay.host, port or relay.port), timeout=seconds)
+        dial = getattr(relay, "dial", None)
+        self.socket = dial(seconds) if dial else socket.create_connection((relay.host, port or relay.port), timeout=seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.unread = b""
 
     def send(self, data):
-        self.socket.sendall(data)
+        """Sends; a peer that has ended already is found out by the next read, with its reason."""
+        try:
+            self.socket.sendall(data)
+        except ConnectionError:
+            pass
 
     def more(self):
         """Reads once more; `Ended` at the end or on a reset."""
@@ -216,7 +221,8 @@ class PollingSession:
         self.early = packets[1:]
 
     def request(self, method, query, body=None, seconds=SECONDS, headers=None):
-        connection = http.client.HTTPConnection(self.relay.host, self.relay.port, timeout=seconds)
+        dial = getattr(self.relay, "http", None)
+        connection = dial(seconds) if dial else http.client.HTTPConnection(self.relay.host, self.relay.port, timeout=seconds)
         try:
             sent = {**self.headers, **(headers or {})}
             if body is not None:

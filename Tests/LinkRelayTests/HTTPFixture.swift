@@ -12,6 +12,7 @@ final class RecordingRooms: RoomControl {
     enum Call: Hashable {
         case kick(RoomID, KickReason)
         case announce(RoomID, LinkKey)
+        case policy(RoomID, InstancePolicy)
     }
 
     private struct State {
@@ -31,6 +32,9 @@ final class RecordingRooms: RoomControl {
 
     func kick(_ room: RoomID, reason: KickReason) async { state.withLock { $0.calls.append(.kick(room, reason)) } }
     func announceUpgrade(_ room: RoomID, key: LinkKey) async { state.withLock { $0.calls.append(.announce(room, key)) } }
+    func setPolicy(_ policy: InstancePolicy, of room: RoomID) async {
+        state.withLock { $0.calls.append(.policy(room, policy)) }
+    }
     func presence(of rooms: [RoomID]) async -> [RoomID: RoomSnapshot] {
         state.withLock { state in state.snapshots.filter { rooms.contains($0.key) } }
     }

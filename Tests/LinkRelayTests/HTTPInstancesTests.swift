@@ -22,7 +22,8 @@ struct HTTPInstancesTests {
         let list = try await fixture.call("GET", "/api/link").object
         let expected: JSONValue = [
             "id": object["id"] ?? .null, "key": .string(code), "name": .null, "activated": false, "origin": .null,
-            "oauthPaired": false, "createdAt": "2026-01-31T12:34:56.789Z", "lastSeenAt": .null,
+            "oauthPaired": false, "createdAt": "2026-01-31T12:34:56.789Z",
+            "pairedAt": .null, "pairedFrom": .null, "lastSeenAt": .null,
             "presence": ["client": 0, "sd": 0], "codeExpiresAt": "2026-01-31T12:44:56.789Z",
         ]
         #expect(list == .array([expected]))

@@ -47,10 +47,10 @@ final class FailingLinkStore: LinkStore {
     func redeemTicket(_ hash: SecretHash, now: WallTime) async throws(StoreError) -> UserRecord? {
         try check(); return try await store.redeemTicket(hash, now: now)
     }
-    func addWebSession(_ hash: SecretHash, user: UserID, expiresAt: WallTime) async throws(StoreError) {
-        try check(); try await store.addWebSession(hash, user: user, expiresAt: expiresAt)
+    func addWebSession(_ hash: SecretHash, user: UserID, token: Int64?, expiresAt: WallTime) async throws(StoreError) {
+        try check(); try await store.addWebSession(hash, user: user, token: token, expiresAt: expiresAt)
     }
-    func webSessionOwner(_ hash: SecretHash, now: WallTime) async throws(StoreError) -> UserRecord? {
+    func webSessionOwner(_ hash: SecretHash, now: WallTime) async throws(StoreError) -> (UserRecord, Set<TokenScope>)? {
         try check(); return try await store.webSessionOwner(hash, now: now)
     }
     func removeWebSession(_ hash: SecretHash) async throws(StoreError) { try check(); try await store.removeWebSession(hash) }
@@ -91,18 +91,28 @@ final class FailingLinkStore: LinkStore {
         -> RekeyResult
     { try check(); return try await store.rekeyInstance(id, of: user, code: code, now: now) }
     func lookup(_ hash: SecretHash) async throws(StoreError) -> SecretLookup { try check(); return try await store.lookup(hash) }
-    func exchange(code: SecretHash, by: SecretHash, newKey: InstanceSecret, repeatableUntil: WallTime, now: WallTime)
+    func exchange(
+        code: SecretHash, by: SecretHash, from: String, newKey: InstanceSecret, repeatableUntil: WallTime, now: WallTime
+    )
         async throws(StoreError) -> ExchangeResult
     {
         try check()
-        return try await store.exchange(code: code, by: by, newKey: newKey, repeatableUntil: repeatableUntil, now: now)
+        return try await store.exchange(code: code, by: by, from: from, newKey: newKey, repeatableUntil: repeatableUntil, now: now)
     }
     func pairSelf(
-        user: UserID, installID: String, name: String?, legacy: [SecretHash], newKey: InstanceSecret, limit: Int, now: WallTime
+        user: UserID, installID: String, name: String?, legacy: [SecretHash], from: String, newKey: InstanceSecret, limit: Int,
+        now: WallTime
     ) async throws(StoreError) -> SelfPairResult {
         try check()
         return try await store.pairSelf(
-            user: user, installID: installID, name: name, legacy: legacy, newKey: newKey, limit: limit, now: now)
+            user: user, installID: installID, name: name, legacy: legacy, from: from, newKey: newKey, limit: limit, now: now)
+    }
+    func policies() async throws(StoreError) -> [InstanceID: InstancePolicy] { try check(); return try await store.policies() }
+    func policy(of id: InstanceID, of user: UserID) async throws(StoreError) -> InstancePolicy? {
+        try check(); return try await store.policy(of: id, of: user)
+    }
+    func setPolicy(_ policy: InstancePolicy, of id: InstanceID, of user: UserID) async throws(StoreError) -> Bool {
+        try check(); return try await store.setPolicy(policy, of: id, of: user)
     }
     func touch(_ seen: [InstanceID: WallTime]) async throws(StoreError) { try check(); try await store.touch(seen) }
     func shelveRoom(_ id: InstanceID, _ sealed: [UInt8], at: WallTime) async throws(StoreError) {

@@ -132,7 +132,7 @@ import Testing
         let codeHash = bench.vault.hash(try #require(JoinCredential(parsing: code.utf8)))
         let sealed = try other.seal(key: try #require(other.randomKey()))
         let result = try await bench.store.exchange(
-            code: codeHash, by: hash(1), newKey: .key(hash: hash(2), sealed: sealed),
+            code: codeHash, by: hash(1), from: "here", newKey: .key(hash: hash(2), sealed: sealed),
             repeatableUntil: bench.wall.now + 1, now: bench.wall.now)
         guard case .exchanged = result else { Issue.record("\(result)"); return }
         #expect(await storeFailure { _ = try await bench.restarted() } == .corrupt)

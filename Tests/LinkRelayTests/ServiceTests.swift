@@ -101,10 +101,15 @@ private final class ListeningEnd {
         let file = open("/dev/null", O_RDONLY)
         defer { for descriptor in [listening, idle, file] { close(descriptor) } }
         try #require(listen(listening, 1) == 0)
+        let port = SocketActivation.webAddress(of: InheritedSocket(descriptor: listening, name: "web"))?.split(separator: ":")
+            .last
+        #expect(port.flatMap { UInt16($0) }.map { $0 > 0 } == true)
+        #expect(SocketActivation.webAddress(of: InheritedSocket(descriptor: file, name: "web")) == nil)
         let sockets = [listening, idle, file, 9999].map { InheritedSocket(descriptor: $0, name: "web") }
         let (adopted, refused) = SocketActivation.adopt(sockets)
         #expect(adopted.map(\.descriptor) == [listening])
         #expect(refused.map(\.descriptor) == [idle, file, 9999])
         #expect(fcntl(listening, F_GETFD) == FD_CLOEXEC)
+        #expect(fcntl(listening, F_GETFL) & O_NONBLOCK != 0)
     }
 }

@@ -80,6 +80,13 @@ import Testing
         BadCase(flags: ["--head-bytes", "16KB"], says: "\"16KB\" is no size; write a size from 1 KiB to 1 MiB (default: 16 KiB)."),
         BadCase(flags: ["--head-bytes", "999999999999999999GiB"], says: "is no size"),
         BadCase(flags: ["--loops", "2.5"], says: "is no whole number"),
+        BadCase(flags: ["--tls-self-signed", "yes"], says: "--tls-self-signed: \"yes\" is neither on nor off; write on or off (default: off)."),
+        BadCase(flags: ["--tls-cert", "/c.pem"], says: "tls-cert is set but tls-key is not; set both"),
+        BadCase(flags: ["--tls-key", "/k.pem"], says: "tls-key is set but tls-cert is not; set both"),
+        BadCase(
+            flags: ["--tls-key", "/k", "--tls-cert", "/c", "--tls-self-signed", "on"],
+            says: "tls-cert and tls-self-signed are both set; leave out tls-self-signed"),
+        BadCase(flags: ["--proxy-protocol", "on"], says: "proxy-protocol is on but trusted-proxies is not set"),
         BadCase(flags: ["--listen", ""], says: "names no address to listen on"),
         BadCase(flags: ["--listen", "example.org:80"], says: "\"example.org:80\" is no address to listen on"),
         BadCase(flags: ["--listen", "::1:80"], says: "is no address to listen on"),

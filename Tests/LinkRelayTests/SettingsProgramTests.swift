@@ -86,12 +86,14 @@ private enum Program {
         #expect(version.code == 0 && version.out == "relayd \(Version.text)\n" && version.err.isEmpty)
     }
 
-    @Test(arguments: [
-        (["frobnicate"], 64), (["user"], 64), (["user", "add"], 64), (["token", "new", "a", "b"], 64), (["version", "--label", "x"], 64),
-        (["check-config", "--frobnicate", "1"], 78), (["check-config", "--loops", "many"], 78), (["--loops"], 78),
-        (["check-config", "--config", "/nowhere/at/all"], 78), (["user", "list", "--data-dir", "/proc/nowhere"], 74),
-        (["serve", "--listen", "192.0.2.1:9", "--data-dir", "DATA"], 69), (["check-config"], 0),
-    ] as [([String], Int32)])
+    @Test(
+        arguments: [
+            (["frobnicate"], 64), (["user"], 64), (["user", "add"], 64), (["token", "new", "a", "b"], 64),
+            (["version", "--label", "x"], 64),
+            (["check-config", "--frobnicate", "1"], 78), (["check-config", "--loops", "many"], 78), (["--loops"], 78),
+            (["check-config", "--config", "/nowhere/at/all"], 78), (["user", "list", "--data-dir", "/proc/nowhere"], 74),
+            (["serve", "--listen", "192.0.2.1:9", "--data-dir", "DATA"], 69), (["check-config"], 0),
+        ] as [([String], Int32)])
     func exitCodes(_ words: [String], _ code: Int32) throws {
         let outcome = try Program.run(words.map { $0 == "DATA" ? "\(directory)/data" : $0 }, in: directory)
         #expect(outcome.code == code, "\(outcome)")
@@ -103,7 +105,8 @@ private enum Program {
     @Test func unknownVariablesStopTheStart() throws {
         let outcome = try run("check-config", environment: ["RELAYD_LOOPZ": "1"])
         #expect(outcome.code == 78)
-        #expect(outcome.err == "relayd: RELAYD_LOOPZ: is not a setting; did you mean RELAYD_LOOPS? `relayd --help` lists them.\n")
+        #expect(
+            outcome.err == "relayd: RELAYD_LOOPZ: is not a setting; did you mean RELAYD_LOOPS? `relayd --help` lists them.\n")
     }
 
     @Test func accountsLinksAndTokens() throws {

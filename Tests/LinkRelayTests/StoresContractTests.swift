@@ -37,7 +37,7 @@ import Testing
         let nobody = UserID(77)
         #expect(await storeFailure { _ = try await store.addToken(user: nobody, hash: hash(1), label: "", scopes: [], now: 0) } == .io)
         #expect(await storeFailure { try await store.addTicket(hash(1), user: nobody, expiresAt: 10) } == .io)
-        #expect(await storeFailure { try await store.addWebSession(hash(1), user: nobody, expiresAt: 10) } == .io)
+        #expect(await storeFailure { try await store.addWebSession(hash(1), user: nobody, token: nil, expiresAt: 10) } == .io)
         #expect(
             await storeFailure {
                 _ = try await store.createInstance(
@@ -68,16 +68,16 @@ import Testing
         let ada = try await store.newUser()
         let bob = try await store.newUser("bob")
         for (number, user) in [(1, ada), (2, ada), (3, bob)] {
-            try await store.addWebSession(hash(UInt64(number)), user: user, expiresAt: 1000)
+            try await store.addWebSession(hash(UInt64(number)), user: user, token: nil, expiresAt: 1000)
         }
-        #expect(try await store.webSessionOwner(hash(1), now: 999)?.id == ada)
+        #expect(try await store.webSessionOwner(hash(1), now: 999)?.0.id == ada)
         #expect(try await store.webSessionOwner(hash(1), now: 1000) == nil)
         #expect(try await store.webSessionOwner(hash(1), now: 999 - StoreRules.webSessionLifeMilliseconds) == nil)
         try await store.removeWebSession(hash(1))
         #expect(try await store.webSessionOwner(hash(1), now: 1) == nil)
         try await store.removeWebSessions(of: ada)
         #expect(try await store.webSessionOwner(hash(2), now: 1) == nil)
-        #expect(try await store.webSessionOwner(hash(3), now: 1)?.id == bob)
+        #expect(try await store.webSessionOwner(hash(3), now: 1)?.0.id == bob)
         withExtendedLifetime(_directory) {}
     }
 
@@ -87,11 +87,11 @@ import Testing
         let ada = try await store.newUser()
         let bob = try await store.newUser("bob")
         let mine = try await store.newInstance(ada, code: 1)
-        _ = try await store.exchange(code: hash(1), by: hash(900), newKey: key(101), repeatableUntil: 60, now: 1)
+        _ = try await store.exchange(code: hash(1), by: hash(900), from: "here", newKey: key(101), repeatableUntil: 60, now: 1)
         _ = try await store.newInstance(ada, code: 2)
         let theirs = try await store.newInstance(bob, code: 3)
         _ = try await store.addToken(user: ada, hash: hash(50), label: "", scopes: [.link], now: 0)
-        try await store.addWebSession(hash(51), user: ada, expiresAt: 1000)
+        try await store.addWebSession(hash(51), user: ada, token: nil, expiresAt: 1000)
         let removed = try await store.removeUser(ada, now: 5)
         #expect(removed.count == 2 && removed.first?.id == mine.id)
         #expect(try await store.lookup(hash(101)) == .tombstone)
@@ -120,7 +120,7 @@ import Testing
         #expect(try await create(3, ada, limit: 2) == .limitReached(count: 2))
         #expect(try await create(3, bob, limit: 2).record != nil)
         // A spent code is taken as long as it is remembered.
-        _ = try await store.exchange(code: hash(1), by: hash(900), newKey: key(101), repeatableUntil: 60, now: 1)
+        _ = try await store.exchange(code: hash(1), by: hash(900), from: "here", newKey: key(101), repeatableUntil: 60, now: 1)
         #expect(try await create(1, bob, limit: 0) == .codeTaken)
         #expect(try await store.rekeyInstance(first.id, of: ada, code: code(2, until: 9), now: 2) == .codeTaken)
         #expect(try await store.instance(first.id)?.isActivated == true)
@@ -172,6 +172,65 @@ import Testing
         await store.close()
         #expect(await storeFailure { try await store.probe() } == .closed)
         #expect(await storeFailure { _ = try await store.users() } == .closed)
+        withExtendedLifetime(_directory) {}
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func aSessionOpenedByATokenIsTheTokenInAnotherForm(_ kind: StoreKind) async throws {
+        let (store, _directory) = try kind.open()
+        let ada = try await store.newUser()
+        let token = try await store.addToken(user: ada, hash: hash(1), label: "", scopes: [.link], now: 1)
+        try await store.addWebSession(hash(2), user: ada, token: token.id, expiresAt: 1000)
+        try await store.addWebSession(hash(3), user: ada, token: nil, expiresAt: 1000)
+        #expect(try await store.webSessionOwner(hash(2), now: 1)?.1 == [.link])
+        #expect(try await store.webSessionOwner(hash(3), now: 1)?.1 == [.link, .admin])
+        #expect(try await store.removeToken(token.id, of: ada))
+        #expect(try await store.webSessionOwner(hash(2), now: 1) == nil)
+        #expect(try await store.webSessionOwner(hash(3), now: 1)?.0.id == ada)
+        withExtendedLifetime(_directory) {}
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func policiesBelongToTheOwnerAndGoWithTheInstance(_ kind: StoreKind) async throws {
+        let (store, _directory) = try kind.open()
+        let ada = try await store.newUser()
+        let bob = try await store.newUser("bob")
+        guard case .created(let made, _) = try await store.createInstance(
+            user: ada, name: nil, origin: nil, code: code(1, until: 1000), limit: 0, now: 1)
+        else { Issue.record("not made"); return }
+        let policy = InstancePolicy(mode: .open, hosts: ["a.com", "*.b.com"], suffixes: [".x"], lanHosts: ["nas:80"])
+        #expect(try await store.policy(of: made.id, of: ada) == InstancePolicy())
+        #expect(try await store.policy(of: made.id, of: bob) == nil)
+        #expect(try await !store.setPolicy(policy, of: made.id, of: bob))
+        #expect(try await !store.setPolicy(policy, of: InstanceID(999), of: ada))
+        #expect(try await store.policies().isEmpty)
+        #expect(try await store.setPolicy(policy, of: made.id, of: ada))
+        #expect(try await store.policy(of: made.id, of: ada) == policy)
+        #expect(try await store.policies() == [made.id: policy])
+        #expect(try await store.setPolicy(InstancePolicy(suffixes: [".y"]), of: made.id, of: ada))
+        #expect(try await store.policies() == [made.id: InstancePolicy(suffixes: [".y"])])
+        #expect(try await store.setPolicy(InstancePolicy(), of: made.id, of: ada))
+        #expect(try await store.policies().isEmpty)
+        #expect(try await store.setPolicy(policy, of: made.id, of: ada))
+        _ = try await store.deleteInstance(made.id, of: ada, now: 2)
+        #expect(try await store.policies().isEmpty)
+        withExtendedLifetime(_directory) {}
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func pairingIsRememberedUntilTheNextCode(_ kind: StoreKind) async throws {
+        let (store, _directory) = try kind.open()
+        let ada = try await store.newUser()
+        guard case .created(let made, _) = try await store.createInstance(
+            user: ada, name: nil, origin: nil, code: code(1, until: 1000), limit: 0, now: 1)
+        else { Issue.record("not made"); return }
+        #expect(made.pairedAt == nil && made.pairedFrom == nil)
+        let result = try await store.exchange(code: hash(1), by: hash(900), from: "192.0.2.0/24", newKey: key(101), repeatableUntil: 60, now: 5)
+        guard case .exchanged(let paired) = result else { Issue.record("\(result)"); return }
+        #expect(paired.pairedAt == 5 && paired.pairedFrom == "192.0.2.0/24")
+        #expect(try await store.instance(made.id) == paired)
+        _ = try await store.rekeyInstance(made.id, of: ada, code: code(2, until: 1000), now: 6)
+        #expect(try await store.instance(made.id)?.pairedAt == nil)
         withExtendedLifetime(_directory) {}
     }
 }

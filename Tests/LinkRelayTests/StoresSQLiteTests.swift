@@ -32,13 +32,13 @@ private typealias SetFileSystemUser = @convention(c) (UInt32) -> Int32
         let store = try open(directory)
         let ada = try await store.newUser()
         let made = try await store.newInstance(ada, code: 1)
-        _ = try await store.exchange(code: hash(1), by: hash(900), newKey: key(101), repeatableUntil: 65, now: 5)
+        _ = try await store.exchange(code: hash(1), by: hash(900), from: "here", newKey: key(101), repeatableUntil: 65, now: 5)
         // The files as a crash right now would leave them: nothing is closed, the log is not checkpointed.
         let after = try TemporaryDirectory()
         for name in ["relay.db", "relay.db-wal"] { after.write(directory.bytes(of: name), to: name) }
         let reopened = try open(after)
         #expect(try await reopened.instance(made.id)?.secret == key(101))
-        #expect(try await reopened.exchange(code: hash(1), by: hash(901), newKey: key(102), repeatableUntil: 9, now: 6) == .alreadySpent)
+        #expect(try await reopened.exchange(code: hash(1), by: hash(901), from: "here", newKey: key(102), repeatableUntil: 9, now: 6) == .alreadySpent)
         // A log cut anywhere still opens, to some earlier state.
         let log = directory.bytes(of: "relay.db-wal")
         for cut in stride(from: 0, to: log.count, by: max(1, log.count / 7)) {

@@ -13,14 +13,14 @@ import Testing
         let made = try await store.newInstance(ada, code: 1, until: 1000)
         #expect(try await store.lookup(hash(1)) == .live(made))
         #expect(try await store.activatedInstances().isEmpty)
-        #expect(try await store.exchange(code: hash(2), by: hash(900), newKey: key(101), repeatableUntil: 60, now: 5) == .unknown)
-        let result = try await store.exchange(code: hash(1), by: hash(900), newKey: key(101), repeatableUntil: 65, now: 5)
+        #expect(try await store.exchange(code: hash(2), by: hash(900), from: "here", newKey: key(101), repeatableUntil: 60, now: 5) == .unknown)
+        let result = try await store.exchange(code: hash(1), by: hash(900), from: "here", newKey: key(101), repeatableUntil: 65, now: 5)
         guard case .exchanged(let record) = result else { Issue.record("\(result)"); return }
         #expect(record.id == made.id && record.secret == key(101) && record.lastSeenAt == 5)
         #expect(try await store.lookup(hash(101)) == .live(record))
         #expect(try await store.lookup(hash(1)) == .spent(record, exchangedBy: hash(900), repeatableUntil: 65))
         #expect(
-            try await store.exchange(code: hash(1), by: hash(901), newKey: key(102), repeatableUntil: 66, now: 6) == .alreadySpent)
+            try await store.exchange(code: hash(1), by: hash(901), from: "here", newKey: key(102), repeatableUntil: 66, now: 6) == .alreadySpent)
         #expect(try await store.activatedInstances() == [record])
         withExtendedLifetime(_directory) {}
     }
@@ -30,7 +30,7 @@ import Testing
         let (store, _directory) = try kind.open()
         let ada = try await store.newUser()
         _ = try await store.newInstance(ada, code: 1, until: 1000)
-        #expect(try await store.exchange(code: hash(1), by: hash(900), newKey: key(101), repeatableUntil: 9, now: 1000) == .expired)
+        #expect(try await store.exchange(code: hash(1), by: hash(900), from: "here", newKey: key(101), repeatableUntil: 9, now: 1000) == .expired)
         #expect(try await store.lookup(hash(101)) == .unknown)
         withExtendedLifetime(_directory) {}
     }
@@ -44,7 +44,7 @@ import Testing
             for number in UInt64(0)..<40 {
                 group.addTask {
                     let result = try? await store.exchange(
-                        code: hash(1), by: hash(900 + number), newKey: key(100 + number), repeatableUntil: 60, now: 5)
+                        code: hash(1), by: hash(900 + number), from: "here", newKey: key(100 + number), repeatableUntil: 60, now: 5)
                     if case .exchanged = result { return number }
                     return nil
                 }
@@ -64,7 +64,7 @@ import Testing
         let (store, _directory) = try kind.open()
         let ada = try await store.newUser()
         let made = try await store.newInstance(ada, code: 1)
-        _ = try await store.exchange(code: hash(1), by: hash(900), newKey: key(101), repeatableUntil: 65, now: 5)
+        _ = try await store.exchange(code: hash(1), by: hash(900), from: "here", newKey: key(101), repeatableUntil: 65, now: 5)
         guard case .rekeyed(let record, let count) = try await store.rekeyInstance(made.id, of: ada, code: code(2, until: 99), now: 6)
         else { Issue.record("not re-keyed"); return }
         #expect(record.id == made.id && count == 1)
@@ -84,7 +84,7 @@ import Testing
         let made = try await store.newInstance(ada, code: 1)
         _ = try await store.rekeyInstance(made.id, of: ada, code: code(2, until: 1000), now: 1)
         #expect(try await store.lookup(hash(1)) == .unknown)
-        #expect(try await store.exchange(code: hash(1), by: hash(900), newKey: key(101), repeatableUntil: 9, now: 2) == .unknown)
+        #expect(try await store.exchange(code: hash(1), by: hash(900), from: "here", newKey: key(101), repeatableUntil: 9, now: 2) == .unknown)
         withExtendedLifetime(_directory) {}
     }
 
@@ -119,9 +119,9 @@ import Testing
         let ada = try await store.newUser()
         let unused = try await store.newInstance(ada, code: 1, until: 1000)
         let idle = try await store.newInstance(ada, code: 2, until: 1000)
-        _ = try await store.exchange(code: hash(2), by: hash(900), newKey: key(102), repeatableUntil: 65, now: 5)
+        _ = try await store.exchange(code: hash(2), by: hash(900), from: "here", newKey: key(102), repeatableUntil: 65, now: 5)
         let busy = try await store.newInstance(ada, code: 3, until: 1000)
-        _ = try await store.exchange(code: hash(3), by: hash(900), newKey: key(103), repeatableUntil: 65, now: 5)
+        _ = try await store.exchange(code: hash(3), by: hash(900), from: "here", newKey: key(103), repeatableUntil: 65, now: 5)
         try await store.touch([busy.id: 500, InstanceID(12345): 500])
         try await store.touch([busy.id: 400])
         #expect(try await store.instance(busy.id)?.lastSeenAt == 500)
@@ -147,7 +147,7 @@ import Testing
         let ada = try await store.newUser()
         let coded = try await store.newInstance(ada, code: 1)
         let keyed = try await store.newInstance(ada, code: 2)
-        _ = try await store.exchange(code: hash(2), by: hash(900), newKey: key(102), repeatableUntil: 65, now: 5)
+        _ = try await store.exchange(code: hash(2), by: hash(900), from: "here", newKey: key(102), repeatableUntil: 65, now: 5)
         _ = try await store.deleteInstance(coded.id, of: ada, now: 6)
         let deleted = try #require(try await store.deleteInstance(keyed.id, of: ada, now: 6))
         #expect(deleted.secret == key(102))
@@ -166,7 +166,7 @@ import Testing
             -> SelfPairResult
         {
             try await store.pairSelf(
-                user: user, installID: install, name: name, legacy: legacy, newKey: key(number), limit: 2, now: 7)
+                user: user, installID: install, name: name, legacy: legacy, from: "here", newKey: key(number), limit: 2, now: 7)
         }
         guard case .paired(let first, false) = try await pair(ada, "rig", 101, name: "Rig") else { Issue.record("1"); return }
         #expect(first.isOAuthPaired && first.isActivated && first.installID == "rig" && first.lastSeenAt == 7)

@@ -25,7 +25,7 @@
 typedef struct cws_loop cws_loop;
 typedef struct cws_conn cws_conn;
 typedef struct cws_message cws_message;
-typedef struct cws_tls cws_tls; /* a server's TLS context; see cws_listener_options */
+typedef struct cws_tls cws_tls; /* a server's certificate and TLS rules; see cws_tls_new */
 
 typedef struct cws_slice {
     const uint8_t *CWS_NULLABLE p;
@@ -89,8 +89,8 @@ typedef enum cws_reason {
     CWS_R_CONNECTION_LIMIT,    /* [503] */
     CWS_R_NO_DESCRIPTORS,      /* accepted with the spare descriptor and closed */
     CWS_R_NO_MEMORY,
-    CWS_R_TLS_FAILED,
-    CWS_R_PROXY_HEADER,        /* PROXY protocol line missing or malformed */
+    CWS_R_TLS_FAILED,          /* a handshake refused or not finished in time, or a bad record */
+    CWS_R_PROXY_HEADER,        /* PROXY protocol: not from a trusted peer, missing, malformed or late */
     CWS_R_COUNT
 } cws_reason;
 
@@ -104,7 +104,8 @@ typedef struct cws_limits {
     uint32_t header_count;             /* default 100 */
     uint32_t target_bytes;             /* default 8192 */
     uint32_t chunk_overhead_bytes;     /* chunk extensions + trailers of one body; default 16384 */
-    uint32_t head_timeout_ms;          /* from accept, or from the first byte of a later request; default 10000 */
+    uint32_t head_timeout_ms;          /* from accept, or from the first byte of a later request; default 10000. The TLS handshake and a PROXY
+                                          header each have as long of their own */
     uint32_t body_timeout_ms;          /* for a body without progress; default 30000 */
     uint32_t keepalive_timeout_ms;     /* idle between requests; default 65000 */
     uint32_t close_timeout_ms;         /* close handshake and lingering close; default 3000 */
@@ -118,6 +119,9 @@ typedef struct cws_limits {
     uint32_t skipped_prefix_bytes;     /* how much of an oversize message or body is kept; default 4096 */
     uint64_t skipped_ceiling_bytes;    /* a message or body larger than this is not read past: 1009 or 413; default 256 MiB */
     uint32_t queue_low_bytes;          /* outbound low mark (or a quarter of the ceiling if that is less); default 1 MiB */
+    uint32_t deflate_min_bytes;        /* smaller messages are sent as they are; default 1024 */
+    uint32_t deflate_max_bytes;        /* larger ones too, and larger HTTP bodies: compressing must not hold up the loop; default 256 KiB */
+    uint32_t handshake_budget_us;      /* CPU time for TLS handshakes a turn, one step at least; default 2000 */
 } cws_limits;
 
 cws_limits cws_limits_default(void);
@@ -128,6 +132,13 @@ typedef enum cws_opcode {
     CWS_PING = 9,
     CWS_PONG = 10,
 } cws_opcode;
+
+/* An address: family 4, 6 or 0 (Unix socket); IPv4-mapped IPv6 is reported as 4. bytes: 4 or 16 used. */
+typedef struct cws_address {
+    uint8_t family;
+    uint8_t bytes[16];
+    uint16_t port;
+} cws_address;
 
 /* What the owner is told. All run on the loop's thread. None may call cws_loop_run or free the loop.
  * After cws_conn_move(c) or cws_abort(c) inside a callback, no further callback for c comes on this loop
@@ -144,7 +155,7 @@ typedef struct cws_handlers {
     /* One complete WebSocket message, unmasked; text has been checked to be UTF-8. */
     void (*on_message)(void *ctx, cws_conn *c, void *CWS_NULLABLE user, cws_opcode op, const uint8_t *bytes, size_t n);
     /* A message over the ceiling was read and discarded (only if cws_set_message_ceiling said skip): `size` is its payload
-     * in bytes, `prefix` its first bytes. */
+     * in bytes, `prefix` its first bytes. Of a compressed message `size` is a lower bound: inflating stops at the ceiling. */
     void (*on_skipped)(void *ctx, cws_conn *c, void *CWS_NULLABLE user, uint64_t size, const uint8_t *prefix, size_t n);
     /* A pong arrived (unsolicited ones too). */
     void (*on_pong)(void *ctx, cws_conn *c, void *CWS_NULLABLE user, const uint8_t *bytes, size_t n);
@@ -154,6 +165,9 @@ typedef struct cws_handlers {
     void (*on_adopted)(void *ctx, cws_conn *c, void *CWS_NULLABLE user);
     /* The last call for c. `code` is the peer's close code (1005 none, 1006 no close frame), for WebSocket only. */
     void (*on_closed)(void *ctx, cws_conn *c, void *CWS_NULLABLE user, cws_reason reason, uint16_t code);
+    /* A connection came by a listener that expects a PROXY header: may this peer say who its client is? It is closed otherwise.
+     * NULL only where no such listener is. */
+    bool (*CWS_NULLABLE trusts_proxy)(void *ctx, const cws_address *peer);
     /* cws_loop_set_alarm's time has come. */
     void (*on_alarm)(void *ctx);
     /* All events of this turn were delivered; what is queued is flushed after this returns. */
@@ -185,12 +199,18 @@ void cws_loop_set_limits(cws_loop *l, const cws_limits *limits);
 typedef struct cws_loop_stats {
     uint64_t accepted_count, open_count, websocket_count, tls_count, moved_in_count, moved_out_count;
     uint64_t requests_count, upgrades_count;
-    uint64_t messages_in_count, messages_out_count, bytes_in, bytes_out; /* bytes on the socket */
+    uint64_t messages_in_count, messages_out_count, bytes_in, bytes_out; /* inside TLS where there is TLS */
     uint64_t queued_bytes;       /* all outbound queues of the loop */
     uint64_t buffered_bytes;     /* all inbound partial messages and bodies of the loop */
     uint64_t turns_count, busy_ns; /* loop turns; time spent outside epoll_wait */
     uint64_t max_turn_ns;        /* the longest turn since the last read */
     uint64_t accept_paused_count; /* times accepting stopped for want of descriptors */
+    uint64_t deflated_count, deflated_plain_bytes, deflated_bytes; /* messages compressed (once, for all receivers), before, after */
+    uint64_t inflated_count, inflated_wire_bytes, inflated_bytes;  /* compressed messages received, before inflating, after */
+    uint64_t inflate_refused_count;                                /* of these, over their ceiling */
+    uint64_t gzip_count, gzip_plain_bytes, gzip_bytes;             /* HTTP bodies compressed, before, after */
+    uint64_t handshakes_count, resumed_count; /* finished TLS handshakes; those of them that resumed a session */
+    uint64_t handshakes_deferred_count; /* times a handshake had to wait for the next turn's budget */
     uint64_t reason_count[CWS_R_COUNT];
 } cws_loop_stats;
 /* Copies the figures; resets max_turn_ns. */
@@ -201,14 +221,14 @@ void cws_loop_read_stats(cws_loop *l, cws_loop_stats *out);
 typedef struct cws_listener_options {
     uint16_t tag;                        /* handed to cws_conn_listener_tag: which listener a connection came by */
     bool is_shared;                      /* the descriptor is also given to other loops: EPOLLEXCLUSIVE */
-    bool expects_proxy_header;           /* PROXY protocol v1/v2 required first (not before the engine supports it: refused with CWS_BAD_ARGUMENT) */
-    cws_tls *CWS_NULLABLE tls;           /* NULL = plain */
+    bool expects_proxy_header;           /* a PROXY header, v1 or v2, must come first, before TLS too; needs cws_handlers.trusts_proxy */
+    cws_tls *CWS_NULLABLE tls;           /* NULL = plain; the listener counts a use of its own */
 } cws_listener_options;
 
 /* Opens a listening TCP socket (numeric IPv4 or IPv6 `host`). port 0 chooses one, reported in *bound_port.
  * SO_REUSEPORT when `reuse_port`, so that every loop can have its own. Any thread. */
 cws_status cws_socket_listen(const char *host, uint16_t port, bool reuse_port, int backlog, int *fd, uint16_t *bound_port);
-/* Opens a listening Unix socket, replacing a stale file; `mode` are its permissions. Any thread. */
+/* Opens a listening Unix socket, replacing the file of one that nobody listens at any more; `mode` are its permissions. Any thread. */
 cws_status cws_socket_listen_unix(const char *path, uint32_t mode, int *fd);
 /* The text of this thread's last CWS_SYSTEM failure. */
 const char *cws_last_error(void);
@@ -216,6 +236,27 @@ const char *cws_last_error(void);
 cws_status cws_loop_listen_take(cws_loop *l, int fd, const cws_listener_options *options);
 /* Stops accepting on every listener with this tag and closes what it took. */
 void cws_loop_unlisten(cws_loop *l, uint16_t tag);
+
+/* ---------------------------------------------------------------- TLS */
+
+/* TLS 1.2 and 1.3 with this certificate (a chain, leaf first) and private key, both PEM. NULL: `error` says what is wrong, without a
+ * secret in it. Any thread; counted: release it when the last listener has been given it. */
+cws_tls *CWS_NULLABLE cws_tls_new(const char *certificate_path, const char *key_path, char *error, size_t error_n);
+/* Reads the files anew. Handshakes from now on use them; open connections go on, old session tickets are forgotten. False: nothing has
+ * changed and `error` says why. Any thread. */
+bool cws_tls_reload(cws_tls *t, const char *certificate_path, const char *key_path, char *error, size_t error_n);
+/* Gives one use back; the last one frees. Any thread. */
+void cws_tls_release(cws_tls *t);
+#define CWS_FINGERPRINT_CHARS 96
+/* SHA-256 of the present certificate as people compare it: 32 pairs of upper-case hex digits with colons, and a NUL, into out's
+ * CWS_FINGERPRINT_CHARS bytes. Any thread. */
+void cws_tls_fingerprint(cws_tls *t, char *out);
+
+/* Writes a self-signed certificate (ECDSA P-256, good for 397 days) and its key into one PEM file of mode 0600, replacing it at once. `names`:
+ * host names and numeric addresses, separated by commas. Any thread; blocks. */
+bool cws_tls_self_signed(const char *path, const char *names, char *error, size_t error_n);
+/* Whether that file holds a certificate for all of `names` that is good for `days` more. Any thread; blocks. */
+bool cws_tls_covers(const char *path, const char *names, uint32_t days);
 
 /* ---------------------------------------------------------------- connections */
 
@@ -230,12 +271,7 @@ bool cws_conn_is_tls(const cws_conn *c);
 void cws_conn_set_user(cws_conn *c, void *CWS_NULLABLE user);
 void *CWS_NULLABLE cws_conn_user(const cws_conn *c);
 
-/* The peer's address: family 4, 6 or 0 (Unix socket); IPv4-mapped IPv6 is reported as 4. bytes: 4 or 16 used. */
-typedef struct cws_address {
-    uint8_t family;
-    uint8_t bytes[16];
-    uint16_t port;
-} cws_address;
+/* The peer's address, or what a PROXY header said it is. */
 void cws_conn_peer(const cws_conn *c, cws_address *out);
 
 /* Monotonic ms of the last inbound byte. */
@@ -278,6 +314,8 @@ bool cws_request_wants_websocket(const cws_conn *c);
 typedef enum cws_respond_flags {
     CWS_RESPOND_KEEP = 0,  /* keep the connection if the request allows it */
     CWS_RESPOND_CLOSE = 1, /* say Connection: close and do a lingering close after it */
+    CWS_RESPOND_GZIP = 2,  /* compress the body if the request accepts gzip, it has 1 KiB or more and shrinks; says Vary in any case.
+                            * Only for bodies that hold no secret beside text of somebody else's choice (BREACH) */
 } cws_respond_flags;
 
 /* Answers the pending request. `headers`: complete lines, each "Name: value\r\n"; Content-Length, Date and Connection are
@@ -297,6 +335,7 @@ typedef struct cws_upgrade_options {
     bool skip_oversize;             /* oversize: discard and on_skipped; else close 1009 */
     size_t queue_ceiling_bytes;     /* outbound */
     uint32_t queue_ceiling_count;
+    bool allow_deflate;             /* take the first acceptable offer of permessage-deflate, without context takeover on either side */
 } cws_upgrade_options;
 
 /* Answers the pending request with 101 (RFC 6455 4.2). On CWS_BAD_HANDSHAKE it has been answered with 400 or 426 already. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "buf.h"
 
 bool cws_buf_reserve(cws_buf *b, size_t more, size_t max)
 {

@@ -91,6 +91,7 @@ void cws_conn_enter(cws_conn *c)
 {
     c->loop->current = c;
     c->loop->move_to = NULL;
+    c->loop->inflate_left = CWS_INFLATE_BYTES;
 }
 
 bool cws_conn_leave(cws_conn *c)
@@ -126,7 +127,7 @@ bool cws_conn_wants_input(const cws_conn *c)
         return false;
     switch ((cws_state)c->state) {
     case CWS_S_HTTP: return !c->is_paused && cws_http_wants_input(c);
-    case CWS_S_WS_OPEN: return !c->is_paused;
+    case CWS_S_WS_OPEN: return !c->is_paused && !c->is_resting;
     case CWS_S_WS_CLOSING:
     case CWS_S_LINGER: return true;
     case CWS_S_DRAIN:
@@ -144,7 +145,7 @@ void cws_conn_update_interest(cws_conn *c, bool is_lazy)
         want |= c->interest & (CWS_WANTS_READ | CWS_WANTS_HANGUP);
     else if (cws_http_is_answerable(c) && !c->is_paused)
         want |= CWS_WANTS_HANGUP; /* someone waiting for an answer may give up */
-    if (c->is_blocked)
+    if (c->is_blocked || c->read_wants_write)
         want |= CWS_WANTS_WRITE;
     if (want == c->interest)
         return;
@@ -157,6 +158,12 @@ void cws_conn_update_interest(cws_conn *c, bool is_lazy)
         return;
     }
     c->interest = want;
+}
+
+void cws_conn_work_pending(cws_conn *c)
+{
+    if (c->ops->has_pending(c) && cws_conn_wants_input(c))
+        cws_conn_work(c, CWS_WORK_INPUT);
 }
 
 void cws_conn_count_buffered(cws_conn *c)
@@ -239,6 +246,7 @@ cws_status cws_send(cws_conn *c, cws_message *m)
     assert(m->loop == c->loop);
     if (c->state != CWS_S_WS_OPEN)
         return CWS_WRONG_STATE;
+    m = cws_message_for(c, m);
     const size_t n = cws_message_wire_n(m);
     const size_t queued = cws_queued_bytes(c);
     if (n > c->queue_ceiling_bytes || queued > c->queue_ceiling_bytes - n ||

@@ -28,7 +28,9 @@ void cws_conn_restart_phase(cws_conn *c)
 
 static void end_http_phase(cws_conn *c)
 {
-    if (!c->http) {
+    if (c->setup != CWS_R_NONE) {
+        cws_conn_kill(c, (cws_reason)c->setup);
+    } else if (!c->http) {
         /* Nothing of a request came: an answer would be taken for the answer to one that is on its way. */
         cws_conn_kill(c, c->had_request ? CWS_R_KEEPALIVE_TIMEOUT : CWS_R_HEAD_TIMEOUT);
     } else if (c->http->phase == CWS_HTTP_HEAD) {

@@ -87,8 +87,10 @@ static void finish(cws_conn *c)
 {
     if (c->state != CWS_S_DEAD)
         cws_conn_count_buffered(c);
-    if (cws_conn_leave(c))
-        cws_conn_update_interest(c, true);
+    if (!cws_conn_leave(c))
+        return;
+    cws_conn_work_pending(c);
+    cws_conn_update_interest(c, true);
 }
 
 static void heard(cws_conn *c, size_t n)
@@ -133,11 +135,11 @@ static ssize_t read_direct(cws_conn *c, uint8_t *p, size_t want, bool *is_short)
     return got;
 }
 
-static void read_input(cws_conn *c)
+/* What one connection may read in a turn. Between enter and finish. */
+static void read_more(cws_conn *c)
 {
     size_t budget = CWS_RX_BYTES;
     bool is_short = false;
-    cws_conn_enter(c);
     while (budget > 0 && !is_short && !c->has_unparsed && cws_conn_wants_input(c)) {
         uint8_t *p = NULL;
         size_t want = c->spill ? 0 : cws_ws_direct(c, &p);
@@ -154,6 +156,12 @@ static void read_input(cws_conn *c)
             break;
         budget -= (size_t)got;
     }
+}
+
+static void read_input(cws_conn *c)
+{
+    cws_conn_enter(c);
+    read_more(c);
     finish(c);
 }
 
@@ -175,8 +183,11 @@ static void refuse_input(cws_conn *c, uint32_t events)
 
 void cws_conn_event(cws_conn *c, uint32_t events)
 {
-    if (events & EPOLLOUT)
+    if (events & EPOLLOUT) {
         cws_conn_work(c, CWS_WORK_FLUSH);
+        if (c->read_wants_write)
+            events |= EPOLLIN;
+    }
     if (!(events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
         return;
     if (c->has_unparsed && cws_conn_wants_input(c)) {
@@ -191,6 +202,7 @@ void cws_conn_event(cws_conn *c, uint32_t events)
 void cws_conn_input_again(cws_conn *c)
 {
     cws_conn_enter(c);
+    c->is_resting = false;
     if (c->has_unparsed && c->spill && cws_conn_wants_input(c)) {
         cws_spill *s = c->spill;
         const size_t used = feed(c, s->bytes + s->at, s->n - s->at);
@@ -199,5 +211,8 @@ void cws_conn_input_again(cws_conn *c)
         if (!c->has_unparsed)
             keep(c, s->bytes + s->at, s->n - s->at);
     }
+    /* What TLS has decrypted already no epoll event announces: after a pause, an answer or a move it has to be asked. */
+    if (c->ops->is_tls)
+        read_more(c);
     finish(c);
 }

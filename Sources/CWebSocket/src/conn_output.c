@@ -52,8 +52,10 @@ static void after_flush(cws_conn *c)
     case CWS_S_LINGER:
     case CWS_S_DEAD: break;
     }
-    if (c->state != CWS_S_DEAD)
-        cws_conn_update_interest(c, true);
+    if (c->state == CWS_S_DEAD)
+        return;
+    cws_conn_work_pending(c);
+    cws_conn_update_interest(c, true);
 }
 
 void cws_conn_flush(cws_conn *c)

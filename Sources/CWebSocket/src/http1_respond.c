@@ -77,6 +77,7 @@ typedef struct response {
     cws_slice headers;
     cws_slice body;      /* sent, unless is_head */
     framing framing;
+    const char *encoding; /* more header lines */
     bool is_head, closes, says_keep_alive;
 } response;
 
@@ -99,6 +100,8 @@ static cws_status queue_response(cws_conn *c, const response *r)
     size_t n = (size_t)snprintf((char *)out, HEAD_ROOM, "HTTP/1.1 %u %s\r\nDate: %s\r\n", r->status, status_phrase(r->status),
                                 date(c->loop));
     n = append(out, n, r->headers);
+    if (r->encoding)
+        n = append(out, n, (cws_slice){.p = (const uint8_t *)r->encoding, .n = strlen(r->encoding)});
     const char *connection = r->closes ? "Connection: close\r\n" : r->says_keep_alive ? "Connection: keep-alive\r\n" : "";
     char tail[128];
     int tail_n = r->framing == FRAMING_LENGTH
@@ -148,7 +151,10 @@ cws_status cws_respond(cws_conn *c, uint16_t status, cws_slice headers, cws_slic
         .closes = flags & CWS_RESPOND_CLOSE || !h->head.keep_alive || c->loop->is_ending,
     };
     r.says_keep_alive = !r.closes && h->head.minor_version == 0;
+    if (flags & CWS_RESPOND_GZIP)
+        r.encoding = cws_http_gzip(c, &r.body) ? "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n" : "Vary: Accept-Encoding\r\n";
     s = queue_response(c, &r);
+    cws_deflate_trim_deflated(&c->loop->deflate);
     if (s != CWS_OK)
         return s;
     h->closes_after = r.closes;

@@ -12,6 +12,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "buf.h"
+#include "deflate.h"
 #include "parse.h"
 
 #ifdef __clang__
@@ -23,6 +25,7 @@
 #define CWS_HTTP_QUEUE_BYTES (64u * 1024u) /* no further pipelined request is parsed while more than this is queued */
 #define CWS_HTTP_STREAM_BYTES (8u * 1024u * 1024u) /* the queue's ceiling for streamed responses, until the owner sets one */
 #define CWS_DIRECT_BYTES (32u * 1024u)     /* frames with more than this to come are read straight into the message */
+#define CWS_INFLATE_BYTES (8u * 1024u * 1024u) /* one connection's inflating in a turn, see ws_deflate.c; some 10 ms at worst */
 #define CWS_LINGER_MS 1000u
 #define CWS_LINGER_BYTES (64u * 1024u)
 #define CWS_WHEEL_SLOTS 1024u
@@ -61,13 +64,6 @@ static inline void cws_link_take(cws_link *to, cws_link *from) {
 }
 #define CWS_CONTAINER(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 
-/* A growing byte string with a ceiling given at every growth. */
-typedef struct cws_buf { uint8_t *p; size_t n, cap; } cws_buf;
-/* Makes room for `more` bytes beyond n, at least doubling, never above `max` in all; false: no memory or over max. */
-bool cws_buf_reserve(cws_buf *b, size_t more, size_t max);
-bool cws_buf_append(cws_buf *b, const uint8_t *p, size_t n, size_t max);
-void cws_buf_free(cws_buf *b);
-
 /* Unread input kept between turns: an incomplete frame head, or what came behind a pause, a pending request or a move. */
 typedef struct cws_spill { uint32_t at, n; uint8_t bytes[]; } cws_spill;
 
@@ -80,12 +76,16 @@ typedef enum cws_kind { CWS_KIND_DATA, CWS_KIND_PONG, CWS_KIND_OTHER } cws_kind;
 
 struct cws_message {
     cws_loop *loop;       /* NULL: an orphan, on its way between loops with a connection; belongs to the queue it is in */
-    cws_message *next;    /* free list */
+    union {
+        cws_message *next;   /* in a free list */
+        cws_message *packed; /* alive: its compressed twin, one reference; NULL while nobody needed it */
+    };
     size_t payload_n;
     uint32_t refs;
     uint8_t size_class;   /* CWS_MESSAGE_CLASSES: from malloc */
     uint8_t header_n;     /* the frame header ends where the payload begins */
-    uint8_t kind, unused;
+    uint8_t kind;
+    bool is_plain;        /* compressing was tried or judged: not worth it */
     uint8_t bytes[];      /* CWS_PAYLOAD_OFFSET + payload_n */
 };
 _Static_assert(offsetof(struct cws_message, bytes) % CWS_PAYLOAD_OFFSET == 0, "payloads are aligned as malloc aligns");
@@ -95,6 +95,10 @@ cws_message *cws_message_raw(cws_loop *l, size_t n);
 cws_message *cws_message_control(cws_loop *l, uint8_t opcode, const uint8_t *p, size_t n);
 /* The same bytes for another loop: m itself if the caller holds its only reference (consumed either way), NULL when out of memory. */
 cws_message *cws_message_orphan_take(cws_message *m);
+/* message_packed.c: what to send to c for m: m, or its compressed twin, made here for the first receiver who can read it. Borrowed. */
+cws_message *cws_message_for(const cws_conn *c, cws_message *m);
+/* A data frame with RSV1; the opcode is m's. */
+cws_message *cws_message_compressed(const cws_message *m, cws_slice bytes);
 static inline const uint8_t *cws_message_wire(const cws_message *m) { return m->bytes + CWS_PAYLOAD_OFFSET - m->header_n; }
 static inline size_t cws_message_wire_n(const cws_message *m) { return m->header_n + m->payload_n; }
 void cws_message_free_lists(cws_loop *l);
@@ -115,7 +119,7 @@ void cws_outq_clear(cws_conn *c);
 bool cws_outq_orphan(cws_conn *c);
 void cws_outq_free_list(cws_loop *l);
 
-/* ---- transport: the seam between the engine and plain TCP or TLS */
+/* ---- transport: the seam between the engine and plain TCP, TLS or a PROXY header that is still to come */
 
 #define CWS_IO_AGAIN (-1)
 #define CWS_IO_ERROR (-2)
@@ -123,11 +127,23 @@ typedef struct cws_transport_ops {
     bool is_tls;
     ssize_t (*read)(cws_conn *c, uint8_t *p, size_t n);                   /* > 0, 0 at the end, CWS_IO_* */
     ssize_t (*writev)(cws_conn *c, const struct iovec *v, int count);     /* > 0 (maybe short), CWS_IO_* */
+    bool (*has_pending)(cws_conn *c);                                     /* would read give something that epoll does not announce? */
     bool (*has_unread)(cws_conn *c);                                      /* would close() now cost the peer our last bytes? */
     void (*shutdown_write)(cws_conn *c);
     void (*free_state)(cws_conn *c);                                      /* c->transport_state, when c is freed */
 } cws_transport_ops;
 extern const cws_transport_ops cws_transport_plain;
+
+/* proxy.c: c's first bytes are a PROXY header; then TLS begins if t is not NULL. False: no memory. */
+bool cws_proxy_attach(cws_conn *c, cws_tls *t);
+/* tls.c: c's next bytes are a TLS handshake. False: no memory. */
+bool cws_tls_attach(cws_conn *c, cws_tls *t);
+/* tls_context.c, any thread */
+cws_tls *cws_tls_retain(cws_tls *t);
+/* A server's side of one connection under the present certificate; NULL: no memory. */
+struct ssl_st *cws_tls_open(cws_tls *t);
+/* "what: why", from OpenSSL's queue (which it empties) or else from errno. */
+void cws_tls_explain(const char *what, char *error, size_t n);
 
 /* ---- HTTP */
 
@@ -166,7 +182,7 @@ typedef struct cws_assembly {
     uint8_t mask[4];
     utf8_state utf8;
     uint8_t opcode;
-    bool is_final, is_skipping;
+    bool is_final, is_skipping, is_compressed;
 } cws_assembly;
 
 /* ---- connections */
@@ -223,9 +239,13 @@ struct cws_conn {
     uint32_t linger_left;
     uint8_t peer_bytes[16];
     uint8_t peer_family;
+    uint8_t deflate_bits;  /* permessage-deflate was agreed on and the peer can look back 2^this bytes; 0: not agreed on */
     uint8_t state, reason, interest, work_flags;
+    uint8_t setup;        /* while the transport is being set up: the reason if that is not over in time */
     bool is_paused : 1, is_blocked : 1, is_over_mark : 1, has_unparsed : 1, is_websocket : 1;
     bool skips_oversize : 1, saw_eof : 1, had_request : 1, ends_with_linger : 1;
+    bool is_resting : 1;   /* its input goes on in the next turn */
+    bool read_wants_write : 1; /* TLS: reading goes on when the socket takes bytes */
 };
 
 /* conn.c */
@@ -241,6 +261,8 @@ bool cws_conn_wants_input(const cws_conn *c);
 /* Brings epoll in line. Lazy keeps interest in input that will only be refused if it comes: most answers are faster. */
 void cws_conn_update_interest(cws_conn *c, bool is_lazy);
 void cws_conn_count_buffered(cws_conn *c);
+/* If the transport holds input that may be read now, the next turn reads it. */
+void cws_conn_work_pending(cws_conn *c);
 
 /* conn_input.c */
 void cws_conn_event(cws_conn *c, uint32_t events);
@@ -268,6 +290,8 @@ void cws_http_retire(cws_conn *c);
 void cws_http_free_dead(cws_loop *l);
 /* The request is over: back to waiting for the next one, or on to the end of the connection. */
 void cws_http_finish(cws_conn *c);
+/* http1_gzip.c: makes *body its compressed form, in a buffer of the loop, if the pending request allows it and it is worth it. */
+bool cws_http_gzip(cws_conn *c, cws_slice *body);
 /* http1_respond.c */
 void cws_http_refuse(cws_conn *c, cws_reason reason, uint16_t status);
 void cws_http_continue(cws_conn *c);
@@ -278,6 +302,11 @@ size_t cws_ws_feed(cws_conn *c, uint8_t *p, size_t n);
 size_t cws_ws_direct(cws_conn *c, uint8_t **p);
 void cws_ws_direct_done(cws_conn *c, size_t n);
 size_t cws_assembly_buffered(const cws_assembly *a);
+void cws_ws_deliver(cws_conn *c, uint8_t opcode, cws_slice bytes);
+/* ws_deflate.c: one whole compressed message, or what is left of one that was skipped; delivers, or fails the connection. */
+void cws_ws_inflate(cws_conn *c, uint8_t opcode, cws_slice bytes);
+void cws_ws_inflate_skipped(cws_conn *c, uint64_t size, cws_slice prefix);
+size_t cws_ws_wire_ceiling(const cws_conn *c, bool is_compressed);
 void cws_assembly_free(cws_assembly *a);
 /* ws_control.c */
 void cws_ws_control(cws_conn *c, uint8_t opcode, uint8_t *p, size_t n);
@@ -306,7 +335,8 @@ typedef struct cws_listener {
     uint64_t data;        /* epoll data; 0: closed */
     int fd;
     uint16_t tag;
-    bool is_shared;
+    bool is_shared, expects_proxy;
+    cws_tls *tls;         /* one use, or NULL */
 } cws_listener;
 void cws_listener_event(cws_loop *l, uint64_t data);
 void cws_listener_resume(cws_loop *l);
@@ -336,6 +366,9 @@ struct cws_loop {
     uint32_t free_message_count[CWS_MESSAGE_CLASSES];
     cws_outq *free_queues;
     uint32_t free_queue_count;
+    cws_deflate deflate;
+    size_t inflate_left;  /* what the connection that is being read may still have inflated in this turn */
+    uint64_t handshake_ns; /* spent on TLS handshakes this turn */
     int64_t date_s;
     char date[32];
     cws_loop_stats stats;

@@ -32,7 +32,7 @@ static bool watch(cws_loop *l, const cws_listener *s)
 cws_status cws_loop_listen_take(cws_loop *l, int fd, const cws_listener_options *options)
 {
     CWS_ON_LOOP(l);
-    if (options->expects_proxy_header || options->tls)
+    if (options->expects_proxy_header && !l->on.trusts_proxy)
         return CWS_BAD_ARGUMENT;
     cws_listener *grown = realloc(l->listeners, (l->listener_count + 1) * sizeof *grown);
     if (!grown)
@@ -40,9 +40,17 @@ cws_status cws_loop_listen_take(cws_loop *l, int fd, const cws_listener_options 
     l->listeners = grown;
     cws_listener *s = &grown[l->listener_count];
     *s = (cws_listener){
-        .data = CWS_DATA_LISTENER | l->next_listener++, .fd = fd, .tag = options->tag, .is_shared = options->is_shared};
+        .data = CWS_DATA_LISTENER | l->next_listener++,
+        .fd = fd,
+        .tag = options->tag,
+        .is_shared = options->is_shared,
+        .expects_proxy = options->expects_proxy_header,
+        .tls = options->tls,
+    };
     if (l->accept_resume_at_ms == 0 && !watch(l, s))
         return CWS_SYSTEM;
+    if (s->tls)
+        (void)cws_tls_retain(s->tls);
     l->listener_count++;
     return CWS_OK;
 }
@@ -52,6 +60,8 @@ static void close_listener(cws_loop *l, cws_listener *s)
     (void)epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
     if (!s->is_shared)
         close(s->fd);
+    if (s->tls)
+        cws_tls_release(s->tls);
 }
 
 void cws_loop_unlisten(cws_loop *l, uint16_t tag)
@@ -135,25 +145,44 @@ static void set_options(const cws_loop *l, int fd, bool is_tcp)
     set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, l->limits.write_timeout_ms);
 }
 
-static void take(cws_loop *l, int fd, uint16_t tag, const struct sockaddr_storage *from)
+static bool set_up(cws_conn *c, const cws_listener *s)
+{
+    if (s->expects_proxy)
+        return cws_proxy_attach(c, s->tls);
+    return !s->tls || cws_tls_attach(c, s->tls);
+}
+
+static void drop(cws_loop *l, int fd, cws_reason reason)
+{
+    l->stats.reason_count[reason]++;
+    close(fd);
+}
+
+static void take(cws_loop *l, int fd, const cws_listener *s, const struct sockaddr_storage *from)
 {
     cws_address peer;
     read_address(from, &peer);
-    set_options(l, fd, peer.family != 0);
-    const bool is_over = l->stats.open_count >= l->limits.connection_count;
-    if (l->stats.open_count >= (uint64_t)l->limits.connection_count + REFUSED_AT_ONCE) {
-        l->stats.reason_count[CWS_R_CONNECTION_LIMIT]++;
-        close(fd);
+    if (s->expects_proxy && !l->on.trusts_proxy(l->ctx, &peer)) {
+        drop(l, fd, CWS_R_PROXY_HEADER);
         return;
     }
-    cws_conn *c = cws_conn_new(l, fd, tag, &peer);
+    set_options(l, fd, peer.family != 0);
+    const bool is_over = l->stats.open_count >= l->limits.connection_count;
+    /* Before a TLS handshake there is no way to say 503, and a handshake is what we cannot afford now. */
+    const bool may_answer = !s->tls && !s->expects_proxy;
+    if (is_over && (!may_answer || l->stats.open_count >= (uint64_t)l->limits.connection_count + REFUSED_AT_ONCE)) {
+        drop(l, fd, CWS_R_CONNECTION_LIMIT);
+        return;
+    }
+    cws_conn *c = cws_conn_new(l, fd, s->tag, &peer);
     if (!c) {
-        l->stats.reason_count[CWS_R_NO_MEMORY]++;
-        close(fd);
+        drop(l, fd, CWS_R_NO_MEMORY);
         return;
     }
     l->stats.accepted_count++;
-    if (is_over)
+    if (!set_up(c, s))
+        cws_conn_kill(c, CWS_R_NO_MEMORY);
+    else if (is_over)
         cws_http_refuse(c, CWS_R_CONNECTION_LIMIT, 503);
 }
 
@@ -198,7 +227,7 @@ void cws_listener_event(cws_loop *l, uint64_t data)
         struct sockaddr_storage from;
         int fd = accept_one(s, &from);
         if (fd >= 0) {
-            take(l, fd, s->tag, &from);
+            take(l, fd, s, &from);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
         } else if (!is_transient(errno)) {

@@ -4,6 +4,7 @@
  * Never frees a connection before the end of the turn in which it died. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -151,6 +152,7 @@ void cws_loop_end_turn(cws_loop *l)
 
 static void turn(cws_loop *l, const struct epoll_event *events, int count)
 {
+    l->handshake_ns = 0;
     for (int i = 0; i < count; i++)
         deliver(l, &events[i]);
     cws_wheel_run(l);
@@ -193,9 +195,19 @@ static void end(cws_loop *l)
     }
 }
 
+/* OpenSSL writes to sockets with write(2), which knows no MSG_NOSIGNAL. */
+static void block_sigpipe(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 void cws_loop_run(cws_loop *l)
 {
     struct epoll_event events[EVENT_COUNT];
+    block_sigpipe();
     running_loop = l;
     l->is_running = true;
     uint64_t before_ns = cws_clock_ns();

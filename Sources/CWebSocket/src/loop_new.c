@@ -32,6 +32,9 @@ cws_limits cws_limits_default(void)
         .skipped_prefix_bytes = 4096,
         .skipped_ceiling_bytes = 256u << 20,
         .queue_low_bytes = 1 << 20,
+        .deflate_min_bytes = 1024,
+        .deflate_max_bytes = 256 * 1024,
+        .handshake_budget_us = 2000,
     };
 }
 
@@ -104,6 +107,7 @@ void cws_loop_free(cws_loop *l)
     free(l->table.slots);
     free(l->rx);
     cws_message_free_lists(l);
+    cws_deflate_free(&l->deflate);
     cws_outq_free_list(l);
     close_descriptor(l->epoll_fd);
     close_descriptor(l->wake_fd);

@@ -33,19 +33,20 @@ static cws_message *allocate(cws_loop *l, size_t n)
             return NULL;
     }
     m->loop = l;
-    m->next = NULL;
+    m->packed = NULL;
     m->payload_n = n;
     m->refs = 1;
     m->size_class = (uint8_t)size_class;
     m->header_n = 0;
     m->kind = CWS_KIND_OTHER;
+    m->is_plain = false;
     return m;
 }
 
-static void write_frame_header(cws_message *m, uint8_t opcode)
+static void write_frame_header(cws_message *m, uint8_t opcode, bool is_compressed)
 {
     uint8_t header[10];
-    size_t n = ws_write_header(header, opcode, true, false, m->payload_n);
+    size_t n = ws_write_header(header, opcode, true, is_compressed, m->payload_n);
     m->header_n = (uint8_t)n;
     memcpy(m->bytes + CWS_PAYLOAD_OFFSET - n, header, n);
 }
@@ -59,8 +60,19 @@ cws_message *cws_message_new(cws_loop *l, cws_opcode op, size_t n)
     if (!m)
         return NULL;
     m->kind = is_control ? CWS_KIND_OTHER : CWS_KIND_DATA;
-    write_frame_header(m, (uint8_t)op);
+    write_frame_header(m, (uint8_t)op, false);
     return m;
+}
+
+cws_message *cws_message_compressed(const cws_message *m, cws_slice bytes)
+{
+    cws_message *packed = allocate(m->loop, bytes.n);
+    if (!packed)
+        return NULL;
+    packed->kind = m->kind;
+    write_frame_header(packed, cws_message_wire(m)[0] & 0x0Fu, true);
+    memcpy(packed->bytes + CWS_PAYLOAD_OFFSET, bytes.p, bytes.n);
+    return packed;
 }
 
 cws_message *cws_message_raw(cws_loop *l, size_t n) { return allocate(l, n); }
@@ -70,7 +82,7 @@ cws_message *cws_message_control(cws_loop *l, uint8_t opcode, const uint8_t *p, 
     cws_message *m = allocate(l, n);
     if (!m)
         return NULL;
-    write_frame_header(m, opcode);
+    write_frame_header(m, opcode, false);
     if (n)
         memcpy(m->bytes + CWS_PAYLOAD_OFFSET, p, n);
     return m;
@@ -86,14 +98,9 @@ void cws_message_retain(cws_message *m)
     m->refs++;
 }
 
-void cws_message_release(cws_message *m)
+static void give_back(cws_message *m)
 {
     cws_loop *l = m->loop;
-    if (l)
-        CWS_ON_LOOP(l);
-    assert(m->refs > 0);
-    if (--m->refs > 0)
-        return;
     const unsigned k = m->size_class;
     if (!l || k >= CWS_MESSAGE_CLASSES || (l->free_message_count[k] + 1) * class_bytes(k) > CLASS_KEPT_BYTES) {
         free(m);
@@ -104,9 +111,27 @@ void cws_message_release(cws_message *m)
     l->free_message_count[k]++;
 }
 
+void cws_message_release(cws_message *m)
+{
+    if (m->loop)
+        CWS_ON_LOOP(m->loop);
+    /* With its last reference goes the one that it has of its compressed twin. */
+    while (m) {
+        assert(m->refs > 0);
+        if (--m->refs > 0)
+            return;
+        cws_message *packed = m->packed;
+        give_back(m);
+        m = packed;
+    }
+}
+
 cws_message *cws_message_orphan_take(cws_message *m)
 {
     if (m->refs == 1) {
+        if (m->packed)
+            cws_message_release(m->packed);
+        m->packed = NULL;
         m->loop = NULL;
         return m;
     }
@@ -115,6 +140,7 @@ cws_message *cws_message_orphan_take(cws_message *m)
     if (copy) {
         memcpy(copy, m, size);
         copy->loop = NULL;
+        copy->packed = NULL;
         copy->refs = 1;
     }
     cws_message_release(m);

@@ -61,9 +61,10 @@ static bool join(cws_loop *l, cws_conn *c)
     if (!cws_table_insert(&l->table, c))
         return false;
     struct epoll_event e = {.events = EPOLLIN | EPOLLRDHUP, .data.u64 = c->id};
-    if (c->is_blocked)
+    const bool wants_write = c->is_blocked || c->read_wants_write;
+    if (wants_write)
         e.events |= EPOLLOUT;
-    c->interest = (uint8_t)(CWS_WANTS_READ | (c->is_blocked ? CWS_WANTS_WRITE : 0u));
+    c->interest = (uint8_t)(CWS_WANTS_READ | (wants_write ? CWS_WANTS_WRITE : 0u));
     return epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, c->fd, &e) == 0;
 }
 

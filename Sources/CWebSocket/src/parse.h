@@ -84,4 +84,29 @@ void ws_accept_key(cws_slice key, char out[29]); /* NUL-terminated 28 characters
 /* RFC 9110 token list: does a comma-separated header value contain `token` (ASCII case ignored)? Linear, no allocation. */
 bool http1_list_has_token(cws_slice value, const char *token);
 
+/* ---- deflate_offer.c: permessage-deflate (RFC 7692 7.1). No context is ever kept, on either side. */
+typedef struct ws_deflate_terms {
+    uint8_t server_bits;     /* how far back the client can look: 8 to 15 */
+    bool says_server_bits;   /* it asked for that, and is told */
+} ws_deflate_terms;
+/* Reads one Sec-WebSocket-Extensions line; true when it holds an acceptable offer, the first of which is taken. */
+bool ws_deflate_negotiate(cws_slice line, ws_deflate_terms *terms);
+#define WS_DEFLATE_ANSWER_BYTES 128u
+/* The value of the answer's line, NUL-terminated; returns its length. */
+size_t ws_deflate_answer(const ws_deflate_terms *terms, char out[WS_DEFLATE_ANSWER_BYTES]);
+
+/* ---- http1_encoding.c: Accept-Encoding (RFC 9110 12.5.3). All zero at first; reads one line after the other. */
+typedef struct http1_encodings { uint8_t gzip, any; } http1_encodings;
+void http1_read_encodings(http1_encodings *e, cws_slice line);
+bool http1_accepts_gzip(const http1_encodings *e);
+/* ---- proxy_parse.c: the PROXY protocol's header, v1 and v2 (haproxy's proxy-protocol.txt). */
+#define CWS_PROXY_BYTES 2048u /* the longest header taken: addresses and what proxies add to them */
+typedef struct cws_proxy_header {
+    bool has_source;            /* false: the proxy speaks for itself (LOCAL, UNKNOWN) or its client has no address */
+    cws_address source;
+    uint32_t header_n;          /* bytes of the header, on DONE */
+} cws_proxy_header;
+/* Looks at p[0..n). MORE: all n bytes belong to the header. ERROR as soon as no further byte could make it one. */
+cws_parse cws_proxy_parse(cws_proxy_header *h, const uint8_t *p, size_t n);
+
 #endif

@@ -81,6 +81,20 @@ cws_status cws_socket_listen(const char *host, uint16_t port, bool reuse_port, i
     return CWS_OK;
 }
 
+/* A socket file outlives its process; only one that nobody answers at may be taken away. */
+static bool is_stale(const char *path, const address *a)
+{
+    struct stat present;
+    if (lstat(path, &present) != 0 || !S_ISSOCK(present.st_mode))
+        return false;
+    int s = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (s < 0)
+        return false;
+    const bool is_refused = connect(s, &a->any, sizeof a->local) != 0 && errno == ECONNREFUSED;
+    close(s);
+    return is_refused;
+}
+
 cws_status cws_socket_listen_unix(const char *path, uint32_t mode, int *fd)
 {
     address a;
@@ -93,9 +107,8 @@ cws_status cws_socket_listen_unix(const char *path, uint32_t mode, int *fd)
     int s = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (s < 0)
         return failure("socket", -1);
-    struct stat present;
-    if (lstat(path, &present) == 0 && S_ISSOCK(present.st_mode))
-        (void)unlink(path); /* only ever a socket */
+    if (is_stale(path, &a))
+        (void)unlink(path);
     if (bind(s, &a.any, sizeof a.local) != 0)
         return failure("bind", s);
     if (chmod(path, (mode_t)mode) != 0)

@@ -35,6 +35,12 @@ static ssize_t plain_writev(cws_conn *c, const struct iovec *v, int count)
     return outcome(put);
 }
 
+static bool plain_has_pending(cws_conn *c)
+{
+    (void)c;
+    return false;
+}
+
 static bool plain_has_unread(cws_conn *c)
 {
     int n = 0;
@@ -49,6 +55,7 @@ const cws_transport_ops cws_transport_plain = {
     .is_tls = false,
     .read = plain_read,
     .writev = plain_writev,
+    .has_pending = plain_has_pending,
     .has_unread = plain_has_unread,
     .shutdown_write = plain_shutdown_write,
     .free_state = plain_free_state,

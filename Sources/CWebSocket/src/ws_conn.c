@@ -28,10 +28,10 @@ void cws_set_message_ceiling(cws_conn *c, size_t bytes, bool skip_oversize)
 
 static bool is_open(const cws_conn *c) { return c->state == CWS_S_WS_OPEN; }
 
-static void deliver(cws_conn *c, uint8_t opcode, const uint8_t *p, size_t n)
+void cws_ws_deliver(cws_conn *c, uint8_t opcode, cws_slice bytes)
 {
     c->loop->stats.messages_in_count++;
-    CWS_CALL(c->loop, on_message, c, c->user, opcode == OPCODE_TEXT ? CWS_TEXT : CWS_BINARY, p, n);
+    CWS_CALL(c->loop, on_message, c, c->user, opcode == OPCODE_TEXT ? CWS_TEXT : CWS_BINARY, bytes.p, bytes.n);
 }
 
 /* ---- a message in pieces */
@@ -48,14 +48,19 @@ static void start_skipping(cws_conn *c, cws_assembly *a)
 
 static void finish_message(cws_conn *c, cws_assembly *a)
 {
+    const cws_slice bytes = {.p = a->bytes.p ? a->bytes.p : (const uint8_t *)"", .n = a->bytes.n};
     c->assembly = NULL;
     if (is_open(c)) {
-        if (a->is_skipping) {
-            CWS_CALL(c->loop, on_skipped, c, c->user, a->size, a->bytes.p ? a->bytes.p : (const uint8_t *)"", a->bytes.n);
+        if (a->is_skipping && a->is_compressed) {
+            cws_ws_inflate_skipped(c, a->size, bytes);
+        } else if (a->is_skipping) {
+            CWS_CALL(c->loop, on_skipped, c, c->user, a->size, bytes.p, bytes.n);
+        } else if (a->is_compressed) {
+            cws_ws_inflate(c, a->opcode, bytes);
         } else if (a->opcode == OPCODE_TEXT && a->utf8.need != 0) {
             cws_ws_fail(c, CWS_R_FRAME_BAD_UTF8);
         } else {
-            deliver(c, a->opcode, a->bytes.p ? a->bytes.p : (const uint8_t *)"", a->bytes.n);
+            cws_ws_deliver(c, a->opcode, bytes);
         }
     }
     cws_assembly_free(a);
@@ -65,7 +70,7 @@ static void finish_message(cws_conn *c, cws_assembly *a)
 static void account(cws_conn *c, cws_assembly *a, uint8_t *p, size_t n)
 {
     ws_unmask(p, n, a->mask, a->mask_at);
-    if (a->opcode == OPCODE_TEXT && !a->is_skipping && !utf8_check(&a->utf8, p, n))
+    if (a->opcode == OPCODE_TEXT && !a->is_compressed && !a->is_skipping && !utf8_check(&a->utf8, p, n))
         cws_ws_fail(c, CWS_R_FRAME_BAD_UTF8);
 }
 
@@ -151,6 +156,7 @@ static cws_assembly *assembly_for(cws_conn *c, const ws_frame *f)
         return NULL;
     }
     a->opcode = f->opcode;
+    a->is_compressed = f->rsv1;
     c->assembly = a;
     return a;
 }
@@ -173,7 +179,7 @@ static void begin_frame(cws_conn *c, const ws_frame *f)
     a->is_final = f->is_final;
     a->mask_at = 0;
     memcpy(a->mask, f->mask, sizeof a->mask);
-    if (!a->is_skipping && (!is_open(c) || a->size > c->message_ceiling)) {
+    if (!a->is_skipping && (!is_open(c) || a->size > cws_ws_wire_ceiling(c, a->is_compressed))) {
         if (is_open(c) && !c->skips_oversize) {
             cws_ws_fail(c, CWS_R_FRAME_TOO_BIG);
             return;
@@ -189,6 +195,10 @@ static void deliver_in_place(cws_conn *c, const ws_frame *f, uint8_t *payload)
 {
     const size_t n = (size_t)f->payload_n;
     ws_unmask(payload, n, f->mask, 0);
+    if (f->rsv1) {
+        cws_ws_inflate(c, f->opcode, (cws_slice){.p = payload, .n = n});
+        return;
+    }
     if (f->opcode == OPCODE_TEXT) {
         utf8_state utf8 = {0};
         if (!utf8_check(&utf8, payload, n) || utf8.need != 0) {
@@ -196,7 +206,7 @@ static void deliver_in_place(cws_conn *c, const ws_frame *f, uint8_t *payload)
             return;
         }
     }
-    deliver(c, f->opcode, payload, n);
+    cws_ws_deliver(c, f->opcode, (cws_slice){.p = payload, .n = n});
 }
 
 size_t cws_ws_feed(cws_conn *c, uint8_t *p, size_t n)
@@ -204,7 +214,7 @@ size_t cws_ws_feed(cws_conn *c, uint8_t *p, size_t n)
     if (c->assembly && c->assembly->frame_left > 0)
         return take_payload(c, p, n);
     ws_frame f = {0};
-    const cws_parse result = ws_parse_frame(&f, p, n, false);
+    const cws_parse result = ws_parse_frame(&f, p, n, c->deflate_bits > 0);
     if (result == CWS_PARSE_MORE)
         return 0;
     if (result == CWS_PARSE_ERROR) {
@@ -221,7 +231,7 @@ size_t cws_ws_feed(cws_conn *c, uint8_t *p, size_t n)
         return f.header_n + (size_t)f.payload_n;
     }
     const bool is_whole = f.is_final && f.opcode != OPCODE_CONTINUATION && !c->assembly && rest >= f.payload_n;
-    if (is_whole && is_open(c) && f.payload_n <= c->message_ceiling) {
+    if (is_whole && is_open(c) && f.payload_n <= cws_ws_wire_ceiling(c, f.rsv1)) {
         deliver_in_place(c, &f, payload);
         return f.header_n + (size_t)f.payload_n;
     }

@@ -27,10 +27,21 @@ static uint16_t refusal(const cws_conn *c, cws_slice key)
     return 0;
 }
 
-static cws_message *switching_protocols(cws_loop *l, cws_slice key, const cws_upgrade_options *o)
+/* The first acceptable offer of permessage-deflate, in the order of the lines (RFC 7692 5). */
+static bool agrees_to_deflate(const cws_conn *c, ws_deflate_terms *terms)
+{
+    cws_slice name, value;
+    for (size_t i = 0; cws_request_header_at(c, i, &name, &value); i++)
+        if (http1_list_has_token(name, "sec-websocket-extensions") && ws_deflate_negotiate(value, terms))
+            return true;
+    return false;
+}
+
+static cws_message *switching_protocols(cws_loop *l, cws_slice key, const cws_upgrade_options *o, cws_slice extension)
 {
     static const char begin[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
     static const char protocol[] = "\r\nSec-WebSocket-Protocol: ";
+    static const char extensions[] = "\r\nSec-WebSocket-Extensions: ";
     char accept[29];
     ws_accept_key(key, accept);
     const cws_slice parts[] = {
@@ -38,6 +49,8 @@ static cws_message *switching_protocols(cws_loop *l, cws_slice key, const cws_up
         {.p = (const uint8_t *)accept, .n = 28},
         {.p = (const uint8_t *)protocol, .n = o->subprotocol.p ? sizeof protocol - 1 : 0},
         {.p = o->subprotocol.p, .n = o->subprotocol.p ? o->subprotocol.n : 0},
+        {.p = (const uint8_t *)extensions, .n = extension.n ? sizeof extensions - 1 : 0},
+        extension,
         {.p = (const uint8_t *)"\r\n", .n = 2},
         {.p = o->headers.p, .n = o->headers.n},
         {.p = (const uint8_t *)"\r\n", .n = 2},
@@ -86,11 +99,17 @@ cws_status cws_upgrade(cws_conn *c, const cws_upgrade_options *options)
         cws_http_refuse(c, CWS_R_HTTP_BAD_UPGRADE, status);
         return CWS_BAD_HANDSHAKE;
     }
-    cws_message *m = switching_protocols(c->loop, key, options);
+    ws_deflate_terms terms = {0};
+    char extension[WS_DEFLATE_ANSWER_BYTES];
+    const bool deflates = options->allow_deflate && agrees_to_deflate(c, &terms);
+    const cws_slice line = {.p = (const uint8_t *)extension, .n = deflates ? ws_deflate_answer(&terms, extension) : 0};
+    cws_message *m = switching_protocols(c->loop, key, options, line);
     if (!m)
         return CWS_NO_MEMORY;
     cws_status s = cws_outq_push_take(c, m);
-    if (s == CWS_OK)
+    if (s == CWS_OK) {
+        c->deflate_bits = deflates ? terms.server_bits : 0;
         become_websocket(c, options);
+    }
     return s;
 }

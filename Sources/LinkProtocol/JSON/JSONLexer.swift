@@ -201,8 +201,18 @@ enum JSONLexer {
     /// - Returns: the name's range (escapes unresolved), and in `value` where the value starts.
     @inline(__always)
     static func memberName(_ bytes: RawSpan, _ position: Int, value: inout Int) throws(JSONError) -> ByteRange {
+        var hasEscapes = false
+        return try memberName(bytes, position, value: &value, hasEscapes: &hasEscapes)
+    }
+
+    /// The same, and sets `hasEscapes` if the name is written with any.
+    @inline(__always)
+    static func memberName(
+        _ bytes: RawSpan, _ position: Int, value: inout Int, hasEscapes: inout Bool
+    ) throws(JSONError) -> ByteRange {
         guard peek(bytes, position) == 0x22 else { throw failure(bytes, position) }
         let name = try string(bytes, position &+ 1)
+        if name.hasEscapes { hasEscapes = true }
         let colon = skipBlanks(bytes, name.end &+ 1)
         guard peek(bytes, colon) == 0x3A else { throw failure(bytes, colon) }
         value = skipBlanks(bytes, colon &+ 1)

@@ -16,7 +16,7 @@ public enum JSON {
     ///
     /// Offsets in errors and ranges count from the start of `bytes`. Of a repeated routing field the last one counts, even
     /// if it is not a string, because that is the one `JSON.parse` and Python's `json` keep; names written with escapes are
-    /// not recognised. `maxDepth` counts open containers, 512 at most.
+    /// not recognised, only noted. `maxDepth` counts open containers, 512 at most.
     public static func scan(_ bytes: RawSpan, from start: Int, maxDepth: Int) throws(JSONError) -> JSONScan {
         guard start >= 0, bytes.byteCount <= Int(UInt32.max) else { throw .malformed(offset: 0) }
         var scan = PayloadScan()
@@ -66,7 +66,7 @@ struct PayloadScan {
             return
         }
         while true {
-            let name = try JSONLexer.memberName(bytes, position, value: &position)
+            let name = try JSONLexer.memberName(bytes, position, value: &position, hasEscapes: &fields.hasEscapedName)
             if JSONLexer.peek(bytes, position) == 0x22 {
                 let string = try JSONLexer.string(bytes, position &+ 1)
                 capture(bytes, name, ByteRange(position &+ 1, string.end))

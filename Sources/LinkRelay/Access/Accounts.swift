@@ -8,11 +8,19 @@ package final class Accounts: Sendable {
     package enum Caller: Sendable {
         case bearer(UserRecord, TokenRecord)
         /// `csrf` is what the page must send along with every write.
-        case cookie(UserRecord, csrf: String)
+        case cookie(UserRecord, Set<TokenScope>, csrf: String)
 
         package var user: UserRecord {
             switch self {
-            case .bearer(let user, _), .cookie(let user, _): user
+            case .bearer(let user, _), .cookie(let user, _, _): user
+            }
+        }
+
+        /// What the caller may do at most, whatever its role.
+        package var scopes: Set<TokenScope> {
+            switch self {
+            case .bearer(_, let token): token.scopes
+            case .cookie(_, let scopes, _): scopes
             }
         }
     }
@@ -35,6 +43,9 @@ package final class Accounts: Sendable {
         self.vault = vault
         self.wallClock = wallClock
     }
+
+    /// Milliseconds since 1970.
+    func now() -> WallTime { wallClock() }
 
     // Users.
 
@@ -146,22 +157,24 @@ package final class Accounts: Sendable {
     }
 
     /// The value of a new session's cookie, good for `StoreRules.webSessionLifeMilliseconds`.
-    package func newWebSession(user: UserID) async throws(StoreError) -> String {
+    /// One opened with a token permits what the token permits, and ends with it.
+    package func newWebSession(user: UserID, token: Int64? = nil) async throws(StoreError) -> String {
         let cookie = try Self.drawn(vault.randomText())
         try await store.addWebSession(
-            vault.hash(cookie: cookie), user: user,
+            vault.hash(cookie: cookie), user: user, token: token,
             expiresAt: wallClock().addingClamped(StoreRules.webSessionLifeMilliseconds))
         return cookie
     }
 
-    package func webSession(_ cookie: String) async throws(StoreError) -> UserRecord? {
+    /// Whose session it is and what it permits.
+    package func webSession(_ cookie: String) async throws(StoreError) -> (UserRecord, Set<TokenScope>)? {
         guard Self.isCredible(cookie) else { return nil }
         return try await store.webSessionOwner(vault.hash(cookie: cookie), now: wallClock())
     }
 
     /// Like `webSession`, as a caller.
     package func caller(cookie: String) async throws(StoreError) -> Caller? {
-        try await webSession(cookie).map { .cookie($0, csrf: vault.csrfToken(cookie: cookie)) }
+        try await webSession(cookie).map { .cookie($0.0, $0.1, csrf: vault.csrfToken(cookie: cookie)) }
     }
 
     /// Whether `token` is the one that belongs to `cookie`, in constant time.

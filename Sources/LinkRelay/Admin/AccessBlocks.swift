@@ -39,25 +39,23 @@ final class AccessBlocks: Sendable {
     /// In the order of their making.
     var all: [BlockRecord] { state.withLock { $0.records.values.sorted { $0.id < $1.id } } }
 
-    var areNone: Bool { isEmpty.load(ordering: .relaxed) }
-
     func isBlocked(_ address: PeerAddress) -> Bool {
-        if areNone { return false }
+        if isEmpty.load(ordering: .relaxed) { return false }
         return state.withLock { state in state.networks.contains { $0.contains(address) } }
     }
 
     func isBlocked(_ user: UserID) -> Bool {
-        if areNone { return false }
+        if isEmpty.load(ordering: .relaxed) { return false }
         return state.withLock { $0.users.contains(user) }
     }
 }
 
 extension Shard {
-    /// True when the connection's address is blocked; it has been refused then.
-    func refusesBlocked(_ connection: Connection) -> Bool {
-        guard !shared.blocks.areNone, shared.blocks.isBlocked(connection.peer) else { return false }
+    /// True when the request's address is blocked; it has been refused then.
+    func refusesBlocked(_ connection: Connection, _ source: RequestSource) -> Bool {
+        guard shared.blocks.isBlocked(source.address) else { return false }
         counters.refuse(.blocked)
-        recordRefusal(.blocked, address: connection.peer)
+        recordRefusal(.blocked, address: source.address)
         refuse(connection, status: 403, .blocked, "This address is blocked by the operator.")
         return true
     }

@@ -29,17 +29,22 @@ package enum ManualPage {
 
             """
         out += paragraph(
-            "--config FILE", "The settings file. Default: \(SettingsLoader.defaultPath), if it exists. Variable: \(SettingsLoader.configVariable).")
+            "--config FILE",
+            "The settings file. Default: \(SettingsLoader.defaultPath), if it exists. Variable: \(SettingsLoader.configVariable)."
+        )
         for group in SettingGroup.allCases {
             out += ".SS \(escaped(group.rawValue))\n"
             for setting in SettingsTable.listed where setting.group == group {
-                out += paragraph("--\(setting.name) VALUE", "\(SettingsHelp.sentence(setting)) Default: \(setting.defaultText).")
+                out += paragraph(
+                    "--\(setting.name) VALUE", "\(SettingsHelp.sentence(setting)) Default: \(setting.defaultText).")
             }
         }
         out += ".SH SIGNALS\n"
         out += paragraph("SIGTERM, SIGINT", "Drains and exits with 0. A second SIGINT exits at once.")
         out += paragraph(
-            "SIGHUP", "Reads the settings again and applies those that allow it. Settings that are not acceptable are logged and change nothing.")
+            "SIGHUP",
+            "Reads the settings again and applies those that allow it. Settings that are not acceptable are logged and change nothing."
+        )
         out += ".SH EXIT STATUS\n"
         for (code, meaning) in CommandTable.exitCodes { out += paragraph(String(code), meaning) }
         out += ".SH ENVIRONMENT\n"
@@ -59,7 +64,10 @@ package enum ManualPage {
 
     private static let files = [
         (SettingsLoader.defaultPath, "The settings file."),
-        ("DATA-DIR/linkrelay.sqlite, DATA-DIR/linkrelay.key", "The database and the master key. Back up both, and apart from each other."),
+        (
+            "DATA-DIR/linkrelay.sqlite, DATA-DIR/linkrelay.key",
+            "The database and the master key. Back up both, and apart from each other."
+        ),
     ]
 
     private static func paragraph(_ tag: String, _ text: String) -> String {

@@ -25,6 +25,12 @@ package enum SettingKind: Sendable {
     case file(any Property<String?>)
     case level(any Property<Log.Level>)
     case format(any Property<LogFormat>)
+    case word(any Property<String?>)
+    case claim(any Property<String>)
+    /// "on" or "off".
+    case toggle(any Property<Bool>)
+    case policy(any Property<PolicyMode>)
+    case words(any Property<[String]>, PolicyWord)
 }
 
 package struct Setting: Sendable {
@@ -56,7 +62,7 @@ package struct Setting: Sendable {
     /// Whether several values may be given, by repetition or with commas.
     package var isList: Bool {
         switch kind {
-        case .addresses, .networks, .origins, .hosts: true
+        case .addresses, .networks, .origins, .hosts, .words: true
         default: false
         }
     }
@@ -67,6 +73,7 @@ package enum SettingGroup: String, Sendable, CaseIterable {
     case log = "Log"
     case links = "Links and accounts"
     case rooms = "Presence and commands"
+    case downloads = "Downloads"
     case memory = "Sizes and memory"
     case connections = "Connections"
 }
@@ -97,6 +104,8 @@ extension Setting {
             settings[keyPath: property] = try list(text, "is no origin") { RequestOrigin(configured: $0)?.serialized }
         case .hosts(let property):
             settings[keyPath: property] = try list(text, "is no host name") { RequestAuthority($0, foldingCase: true)?.text }
+        case .words(let property, let word):
+            settings[keyPath: property] = try list(text, "cannot be used here") { word.parse($0) }
         default:
             try applyText(text, to: &settings)
         }
@@ -125,6 +134,18 @@ extension Setting {
         case .format(let property):
             guard let format = LogFormat(rawValue: text) else { throw refusal(text, "is no format") }
             settings[keyPath: property] = format
+        case .word(let property):
+            guard Self.isWord(text) else { throw refusal(text, "is no text of this form") }
+            settings[keyPath: property] = text
+        case .claim(let property):
+            guard Self.isToken(text.replacing("_", with: "-")) else { throw refusal(text, "is no claim") }
+            settings[keyPath: property] = text
+        case .toggle(let property):
+            guard text == "on" || text == "off" else { throw refusal(text, "is neither on nor off") }
+            settings[keyPath: property] = text == "on"
+        case .policy(let property):
+            guard let mode = PolicyMode(rawValue: text) else { throw refusal(text, "is no policy") }
+            settings[keyPath: property] = mode
         default:
             return
         }
@@ -169,6 +190,11 @@ extension Setting {
             }
     }
 
+    /// Printable ASCII without blanks.
+    private static func isWord(_ text: String) -> Bool {
+        (1...1024).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+    }
+
     private static func isPath(_ text: String) -> Bool {
         (1...4095).contains(text.utf8.count) && !text.unicodeScalars.contains { $0.value < 0x20 }
     }
@@ -203,6 +229,11 @@ extension Setting {
         case .file: "the path of a file"
         case .level: "one of " + Log.Level.allCases.map(\.name).joined(separator: ", ")
         case .format: "one of " + LogFormat.allCases.map(\.rawValue).joined(separator: ", ")
+        case .word: "text without blanks, such as https://login.example.org"
+        case .claim: "the name of a claim, such as sub or preferred_username"
+        case .toggle: "on or off"
+        case .policy: "one of " + PolicyMode.allCases.map(\.rawValue).joined(separator: ", ")
+        case .words(_, let word): word.accepted
         }
     }
 
@@ -220,11 +251,15 @@ extension Setting {
         case .addresses(let property): settings[keyPath: property].map(\.description).joined(separator: ",")
         case .admin(let property): settings[keyPath: property].description
         case .networks(let property): settings[keyPath: property].map(\.description).joined(separator: ",")
-        case .origins(let property), .hosts(let property): settings[keyPath: property].joined(separator: ",")
-        case .origin(let property), .headerName(let property), .file(let property): settings[keyPath: property] ?? ""
+        case .origins(let property), .hosts(let property), .words(let property, _):
+            settings[keyPath: property].joined(separator: ",")
+        case .origin(let property), .headerName(let property), .file(let property), .word(let property): settings[keyPath: property] ?? ""
         case .directory(let property, _): settings[keyPath: property]
         case .level(let property): settings[keyPath: property].name
         case .format(let property): settings[keyPath: property].rawValue
+        case .toggle(let property): settings[keyPath: property] ? "on" : "off"
+        case .policy(let property): settings[keyPath: property].rawValue
+        case .claim(let property): settings[keyPath: property]
         }
     }
 

@@ -16,6 +16,12 @@ package struct Settings: Sendable, Equatable {
     package var origins: [String] = []
     package var trustedProxies: [NetworkPrefix] = []
     package var userHeader: String?
+    package var proxyProtocol = false
+    package var tlsCert: String?
+    package var tlsKey: String?
+    package var tlsSelfSigned = false
+    /// Zero = no Strict-Transport-Security.
+    package var hstsMaxAge = Duration.zero
     /// 0 = one for each processor core.
     package var loops = 0
     // Log
@@ -32,6 +38,11 @@ package struct Settings: Sendable, Equatable {
     package var wrongCodeInterval = Duration.seconds(30)
     package var wrongCodesPerMinute = 60
     package var signInLifetime = Duration.seconds(600)
+    /// A JWKS file; nil = no identity provider's tokens are taken.
+    package var jwtKeys: String?
+    package var jwtIssuer: String?
+    package var jwtAudience: String?
+    package var jwtUserClaim = "sub"
     // Presence and commands
     package var presenceGrace = Duration.seconds(10)
     package var heartbeatInterval = Duration.seconds(25)
@@ -41,6 +52,12 @@ package struct Settings: Sendable, Equatable {
     package var resultRetention = Duration.seconds(120)
     package var heldCommandCount = 64
     package var heldCommandBytes = 8 << 20
+    // Downloads
+    package var commandPolicy = PolicyMode.strict
+    /// Empty = every public host.
+    package var downloadHosts: [String] = []
+    package var downloadSuffixes = CommandPolicy.defaultSuffixes
+    package var downloadLanHosts: [String] = []
     // Memory
     package var clientMessageBytes = 1 << 20
     package var sdMessageBytes = 32 << 20
@@ -62,6 +79,9 @@ package struct Settings: Sendable, Equatable {
     package var bodyTimeout = Duration.seconds(30)
     package var keepaliveTimeout = Duration.seconds(65)
     package var drainWindow = Duration.seconds(5)
+    package var compression = false
+    package var compressionThresholdBytes = 1 << 10
+    package var httpGzip = true
     // Tests
     /// While a file of this name exists, every call of the store fails.
     package var faultStore: String?
@@ -70,6 +90,14 @@ package struct Settings: Sendable, Equatable {
 }
 
 extension Settings {
+    /// Whether TCP listeners speak TLS; Unix sockets never do.
+    package var usesTLS: Bool { tlsSelfSigned || tlsCert != nil }
+
+    /// What commands may make an install download, unless a link's owner decided otherwise.
+    package var policy: CommandPolicy {
+        CommandPolicy(mode: commandPolicy, hosts: downloadHosts, suffixes: downloadSuffixes, lanHosts: downloadLanHosts)
+    }
+
     /// The names under which requests are answered, beside localhost and numeric addresses.
     package var acceptedHosts: [String] {
         guard let publicURL, let host = RequestOrigin(configured: publicURL)?.host, !hosts.contains(host) else { return hosts }
@@ -82,4 +110,13 @@ extension Settings {
         guard let publicURL, !origins.contains(publicURL) else { return origins }
         return origins + [publicURL]
     }
+
+    /// `acceptedHosts` without ports and brackets.
+    package var acceptedHostNames: [String] {
+        acceptedHosts.compactMap { RequestAuthority($0, foldingCase: true)?.name.trimmingBrackets }
+    }
+}
+
+extension String {
+    fileprivate var trimmingBrackets: String { hasPrefix("[") ? String(dropFirst().dropLast()) : self }
 }

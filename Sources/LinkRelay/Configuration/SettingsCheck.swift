@@ -10,6 +10,17 @@ enum SettingsCheck {
                 problem: "user-header is set but trusted-proxies is not, so anybody could claim to be anybody",
                 advice: "set trusted-proxies to the address of your reverse proxy")
         }
+        if settings.jwtKeys != nil, settings.jwtIssuer == nil || settings.jwtAudience == nil {
+            throw SettingsError(
+                problem: "jwt-keys is set but jwt-issuer or jwt-audience is not, so a token meant for somebody else would do",
+                advice: "set jwt-issuer and jwt-audience to what your identity provider writes into iss and aud")
+        }
+        if settings.proxyProtocol, settings.trustedProxies.isEmpty {
+            throw SettingsError(
+                problem: "proxy-protocol is on but trusted-proxies is not set, so every connection would be closed",
+                advice: "set trusted-proxies to the address of your load balancer")
+        }
+        try tls(settings)
         if settings.roomMemoryBytes > settings.processMemoryBytes {
             throw SettingsError(
                 problem: "room-memory-bytes is larger than process-memory-bytes",
@@ -20,6 +31,17 @@ enum SettingsCheck {
             throw SettingsError(
                 problem: "room-memory-bytes is smaller than the largest message (\(ByteText.describe(largest)))",
                 advice: "raise room-memory-bytes, or lower client-message-bytes and sd-message-bytes")
+        }
+    }
+
+    private static func tls(_ settings: Settings) throws(SettingsError) {
+        if (settings.tlsCert == nil) != (settings.tlsKey == nil) {
+            let (given, missing) = settings.tlsCert == nil ? ("tls-key", "tls-cert") : ("tls-cert", "tls-key")
+            throw SettingsError(problem: "\(given) is set but \(missing) is not", advice: "set both; they may name the same file")
+        }
+        if settings.tlsSelfSigned, settings.tlsCert != nil {
+            throw SettingsError(
+                problem: "tls-cert and tls-self-signed are both set", advice: "leave out tls-self-signed to use your own certificate")
         }
     }
 }
@@ -60,11 +82,14 @@ extension Setting {
         case .addresses(let p): target[keyPath: p] = source[keyPath: p]
         case .admin(let p): target[keyPath: p] = source[keyPath: p]
         case .networks(let p): target[keyPath: p] = source[keyPath: p]
-        case .origins(let p), .hosts(let p): target[keyPath: p] = source[keyPath: p]
-        case .origin(let p), .headerName(let p), .file(let p): target[keyPath: p] = source[keyPath: p]
+        case .origins(let p), .hosts(let p), .words(let p, _): target[keyPath: p] = source[keyPath: p]
+        case .origin(let p), .headerName(let p), .file(let p), .word(let p): target[keyPath: p] = source[keyPath: p]
         case .directory(let p, _): target[keyPath: p] = source[keyPath: p]
         case .level(let p): target[keyPath: p] = source[keyPath: p]
         case .format(let p): target[keyPath: p] = source[keyPath: p]
+        case .claim(let p): target[keyPath: p] = source[keyPath: p]
+        case .toggle(let p): target[keyPath: p] = source[keyPath: p]
+        case .policy(let p): target[keyPath: p] = source[keyPath: p]
         }
     }
 }

@@ -31,6 +31,12 @@ package enum CommandTable {
         CommandSummary("kick ID [--json]", "Sends `kicked` to everybody in a room: extensions forget their key. The link stays."),
         CommandSummary("drain [--json]", "Tells the relay to do what SIGTERM tells it."),
         CommandSummary("top [--json]", "Shows the relay and its busiest rooms, anew every two seconds, until q is pressed."),
+        CommandSummary(
+            "backup FILE [--with-key]",
+            "Copies the database to the new file FILE, also while the relay runs. The copy is of no use without the master key: keep that one apart, or with --with-key have it copied to FILE.key."),
+        CommandSummary(
+            "health [--url URL]",
+            "Asks the relay whether it is ready; exit code 0 or 69. URL: http only; default the address of the relay that runs on the data directory."),
         CommandSummary("help [--man | --markdown]", "Prints this text, the manual page, or the settings as a Markdown table."),
         CommandSummary("version", "Prints the version."),
     ]
@@ -38,7 +44,7 @@ package enum CommandTable {
     package static let exitCodes: [(code: Int32, meaning: String)] = [
         (0, "The command did what it says; for serve: stopped as told."),
         (64, "The command line asks for what there is not: an unknown command or user, a name that is taken."),
-        (69, "An address to listen on is in use or not available."),
+        (69, "An address to listen on is in use or not available; for health: the relay is not ready."),
         (71, "The system has no memory, threads or descriptors to start with."),
         (74, "The data directory or the database cannot be read or written."),
         (78, "A setting is unknown or its value is not acceptable."),

@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package enum SettingsTable {
-    package static let all: [Setting] = address + log + links + rooms + memory + connections + tests
+    package static let all: [Setting] = address + log + links + rooms + downloads + memory + connections + tests
 
     package static let listed: [Setting] = all.filter { !$0.isHidden }
 
@@ -46,6 +46,19 @@ package enum SettingsTable {
             "user-header", .address, .headerName(\.userHeader), reloads: true,
             "A header in which a trusted proxy names the signed-in user. Needs trusted-proxies; the proxy must remove the header from what it receives."),
         Setting(
+            "proxy-protocol", .address, .toggle(\.proxyProtocol),
+            "Every connection begins with a PROXY protocol header (version 1 or 2) of one of the trusted-proxies; others are closed."),
+        Setting(
+            "tls-cert", .address, .file(\.tlsCert),
+            "The certificate chain (PEM, the relay's own first) for TLS on every TCP address. SIGHUP reads the file again and drops nobody."),
+        Setting("tls-key", .address, .file(\.tlsKey), "The private key (PEM, not encrypted) of tls-cert; may be the same file."),
+        Setting(
+            "tls-self-signed", .address, .toggle(\.tlsSelfSigned),
+            "TLS with a certificate of the relay's own making, kept in the data directory: for a trial at home, since browsers warn of it."),
+        Setting(
+            "hsts-max-age", .address, .duration(\.hstsMaxAge, .zero...(day * 730)), reloads: true,
+            "For how long browsers are told to use nothing but HTTPS for this host name, its other ports included (0s: not told)."),
+        Setting(
             "loops", .address, .count(\.loops, 0...64, zero: "one for each processor core"),
             "Threads that serve connections."),
     ]
@@ -82,6 +95,18 @@ package enum SettingsTable {
         Setting(
             "sign-in-lifetime", .links, .duration(\.signInLifetime, .seconds(30)...day),
             "How long a sign-in address can be used, once."),
+        Setting(
+            "jwt-keys", .links, .file(\.jwtKeys), reloads: true,
+            "A JWKS file with the public keys (RSA, P-256, Ed25519) of an identity provider whose signed tokens are taken. Read again on SIGHUP. Needs jwt-issuer and jwt-audience."),
+        Setting(
+            "jwt-issuer", .links, .word(\.jwtIssuer), reloads: true,
+            "What such a token must say in iss, exactly."),
+        Setting(
+            "jwt-audience", .links, .word(\.jwtAudience), reloads: true,
+            "What such a token must say, or list, in aud."),
+        Setting(
+            "jwt-user-claim", .links, .claim(\.jwtUserClaim), reloads: true,
+            "The claim of such a token that names the user. Unknown names become ordinary users; the token's scope must contain link."),
     ]
 
     private static let rooms = [
@@ -109,6 +134,21 @@ package enum SettingsTable {
         Setting(
             "held-command-bytes", .rooms, .bytes(\.heldCommandBytes, 0...GiB), reloads: true,
             "Bytes of such commands of one room."),
+    ]
+
+    private static let downloads = [
+        Setting(
+            "command-policy", .downloads, .policy(\.commandPolicy), reloads: true,
+            "strict looks into commands that add or remove files and refuses dangerous addresses and names; open relays them unseen. The owner of a link may choose otherwise for it."),
+        Setting(
+            "download-hosts", .downloads, .words(\.downloadHosts, .host), reloads: true,
+            "The only hosts that files may come from; *.example.org means every name below it. Owners may add some for their links."),
+        Setting(
+            "download-suffixes", .downloads, .words(\.downloadSuffixes, .suffix), reloads: true,
+            "How the names of added files may end."),
+        Setting(
+            "download-lan-hosts", .downloads, .words(\.downloadLanHosts, .lanHost), reloads: true,
+            "Hosts of the installs' own network that files may come from all the same, over http as well."),
     ]
 
     private static let memory = [
@@ -172,6 +212,15 @@ package enum SettingsTable {
         Setting(
             "drain-window", .connections, .duration(\.drainWindow, .zero...(second * 600)), reloads: true,
             "On SIGTERM, the time over which connections are closed, so that not all come back in the same instant."),
+        Setting(
+            "compression", .connections, .toggle(\.compression), reloads: true,
+            "Whether WebSocket messages are compressed (permessage-deflate) for peers that offer it. Costs processor time, helps on slow links."),
+        Setting(
+            "compression-threshold-bytes", .connections, .bytes(\.compressionThresholdBytes, 64...(256 * KiB)), reloads: true,
+            "Smaller messages are sent as they are."),
+        Setting(
+            "http-gzip", .connections, .toggle(\.httpGzip), reloads: true,
+            "Whether the page's files, metrics and long-polling answers are compressed. Answers that hold a key never are."),
     ]
 
     private static let tests = [

@@ -63,6 +63,8 @@ package struct HTTPRequest: Sendable {
     package var remote: PeerAddress
     /// TLS here or at a declared proxy.
     package var isSecure: Bool
+    /// The connection itself comes from a proxy that the operator declared, whatever `remote` says.
+    package var isFromTrustedProxy = false
     package init(
         method: String, path: String, query: String? = nil, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
         remote: PeerAddress = PeerAddress(family: .v4, bytes: [127, 0, 0, 1], port: 0), isSecure: Bool = false
@@ -79,8 +81,11 @@ package struct HTTPResponse: Sendable {
     package var status: UInt16
     package var headers: [(name: String, value: String)]
     package var body: [UInt8]
-    package init(status: UInt16, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
-        self.status = status; self.headers = headers; self.body = body
+    /// Whoever writes the answer may compress it and says so in `Vary`. Never where a secret stands beside text that somebody else can choose:
+    /// the size would tell the one from the other (BREACH).
+    package var mayCompress: Bool
+    package init(status: UInt16, headers: [(name: String, value: String)] = [], body: [UInt8] = [], mayCompress: Bool = false) {
+        self.status = status; self.headers = headers; self.body = body; self.mayCompress = mayCompress
     }
 }
 
@@ -90,6 +95,8 @@ package protocol RoomControl: Sendable {
     func kick(_ room: RoomID, reason: KickReason) async
     /// Sends `upgradeKey` to the room's clients only: the install is about to store the key by itself.
     func announceUpgrade(_ room: RoomID, key: LinkKey) async
+    /// The owner decided anew about downloads; in force for the next command.
+    func setPolicy(_ policy: InstancePolicy, of room: RoomID) async
     func presence(of rooms: [RoomID]) async -> [RoomID: RoomSnapshot]
     /// Prometheus text.
     func metricsText() async -> String

@@ -19,7 +19,7 @@ extension RestAPI {
     func metrics() async -> HTTPResponse {
         let text = await rooms.metricsText() + counters.metricsText
         return HTTPResponse(
-            status: 200, headers: [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")], body: Array(text.utf8))
+            status: 200, headers: [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")], body: Array(text.utf8), mayCompress: true)
     }
 }
 

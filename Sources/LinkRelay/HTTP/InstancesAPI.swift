@@ -25,6 +25,8 @@ extension RestAPI {
             ("origin", .text(record.origin)),
             ("oauthPaired", .bool(record.isOAuthPaired)),
             ("createdAt", .time(record.createdAt)),
+            ("pairedAt", record.pairedAt.map { .time($0) } ?? .null),
+            ("pairedFrom", .text(record.pairedFrom)),
             ("lastSeenAt", record.lastSeenAt.map { .time($0) } ?? .null),
             ("presence", ["client": .int(Int64(presence.clientCount)), "sd": .int(Int64(presence.sdCount))]),
         ]

@@ -13,11 +13,18 @@ package final class RestAPI: Sendable {
     let log: Log
     package let counters: RestCounters
     let probe: ReadinessProbe
+    let store: any LinkStore
+    /// The operator's; owners decide on top of it.
+    let policy: CommandPolicy
+
+    /// Users whom somebody else has signed in.
+    let outside: OutsideAccounts
 
     /// - Parameter monotonic: milliseconds of a clock that never jumps; ages the readiness answer.
     package init(
         keys: KeyService, accounts: Accounts, rooms: any RoomControl, store: any LinkStore, origins: OriginPolicy,
-        site: StaticSite, log: Log, counters: RestCounters = RestCounters(), monotonic: @escaping @Sendable () -> Int64
+        site: StaticSite, log: Log, counters: RestCounters = RestCounters(),
+        policy: CommandPolicy = CommandPolicy(), outside: OutsideAccounts = OutsideAccounts(), monotonic: @escaping @Sendable () -> Int64
     ) {
         self.keys = keys
         self.accounts = accounts
@@ -26,6 +33,9 @@ package final class RestAPI: Sendable {
         self.site = site
         self.log = log
         self.counters = counters
+        self.store = store
+        self.policy = policy
+        self.outside = outside
         probe = ReadinessProbe(store: store, monotonic: monotonic)
     }
 
@@ -51,7 +61,7 @@ package final class RestAPI: Sendable {
     /// What the operator can act on goes to the log; wrong ids and bad JSON are only counted.
     private func note(_ refusal: RestRefusal, _ request: HTTPRequest) {
         switch refusal {
-        case .unknownHost, .originRefused, .crossSite, .badToken, .missingScope, .badTicket:
+        case .unknownHost, .originRefused, .crossSite, .badToken, .missingScope, .badTicket, .unusableUser:
             log.write(.info, "rest_refused", ["reason": .string(refusal.rawValue), "peer": .string(request.remote.description)])
         default: break
         }

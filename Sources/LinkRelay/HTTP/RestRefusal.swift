@@ -17,6 +17,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
     case badToken = "bad_token"
     case missingScope = "missing_scope"
     case badTicket = "bad_ticket"
+    case unusableUser = "unusable_user"
     case crossSite = "cross_site"
     case pageOnly = "page_only"
     // What was sent.
@@ -28,6 +29,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
     case invalidLegacyKey = "invalid_legacy_key"
     case invalidCredential = "invalid_credential"
     case invalidText = "invalid_text"
+    case invalidPolicy = "invalid_policy"
     case invalidLabel = "invalid_label"
     // What is there.
     case noSuchInstance = "no_such_instance"
@@ -47,9 +49,10 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         case .notFound, .noSuchInstance, .noSuchToken: 404
         case .methodNotAllowed: 405
         // A token without the scope is 401 like a bad one: paired installs drop their sign-in on 401 alone.
-        case .signInRequired, .badToken, .missingScope, .badTicket: 401
+        case .signInRequired, .badToken, .missingScope, .badTicket, .unusableUser: 401
         case .unsupportedMediaType: 415
-        case .badJSON, .invalidID, .invalidName, .invalidInstallID, .invalidLegacyKey, .invalidCredential, .invalidText, .invalidLabel:
+        case .badJSON, .invalidID, .invalidName, .invalidInstallID, .invalidLegacyKey, .invalidCredential, .invalidText,
+            .invalidPolicy, .invalidLabel:
             400
         case .instanceLimit, .tokenLimit: 400
         case .storeUnavailable, .keysUnavailable, .qrUnavailable: 503
@@ -70,6 +73,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         case .badToken: "The token is not valid."
         case .missingScope: "The token lacks the link permission."
         case .badTicket: "The sign-in ticket is not valid any more. Make a new one."
+        case .unusableUser: "The name under which you are signed in elsewhere cannot be used here."
         case .crossSite: "A signed-in browser may change things from this server's own page or an allowed origin only."
         case .pageOnly: "Tokens are made and revoked on this server's own page, signed in there."
         case .unsupportedMediaType: "The body must be sent as application/json."
@@ -81,6 +85,7 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         case .invalidLegacyKey: "The legacyKey must be a pairing code or a link key."
         case .invalidCredential: "Send either a ticket or a token."
         case .invalidText: "The text must have 1 to 512 characters."
+        case .invalidPolicy: "The policy has a mode (default, strict or open) and lists of at most \(InstancePolicy.wordCount) words."
         case .invalidLabel: "The label must be text of 1 to \(Accounts.nameBytes) bytes without control characters."
         case .noSuchToken: "There is no such token."
         case .tokenLimit: "There are too many tokens already. Revoke some."
@@ -107,7 +112,7 @@ struct RestFailure: Error {
         self.refusal = refusal
         switch refusal {
         // RFC 9110 section 11.6.1, RFC 6750 section 3.
-        case .signInRequired, .badTicket: headers = [("WWW-Authenticate", "Bearer")]
+        case .signInRequired, .badTicket, .unusableUser: headers = [("WWW-Authenticate", "Bearer")]
         case .badToken: headers = [("WWW-Authenticate", "Bearer error=\"invalid_token\"")]
         case .missingScope: headers = [("WWW-Authenticate", "Bearer error=\"insufficient_scope\"")]
         // ComfyUI retries after 2 s and 4 s by itself.

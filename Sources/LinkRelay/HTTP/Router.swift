@@ -22,7 +22,7 @@ enum RestMethod: String, Sendable, CaseIterable {
 }
 
 enum Route: Hashable, Sendable {
-    case link, selfPair, session, signOutEverywhere, tokens, qr, health, readiness, metrics
+    case link, selfPair, policy, events, session, signOutEverywhere, tokens, qr, health, readiness, metrics
     /// A file of the page.
     case file(StaticSite.File)
 
@@ -31,6 +31,8 @@ enum Route: Hashable, Sendable {
         switch path {
         case "/api/link": self = .link
         case "/api/link/self": self = .selfPair
+        case "/api/link/policy": self = .policy
+        case "/api/link/events": self = .events
         case "/api/session": self = .session
         case "/api/session/everywhere": self = .signOutEverywhere
         case "/api/tokens": self = .tokens
@@ -48,16 +50,18 @@ enum Route: Hashable, Sendable {
         switch self {
         case .link: [.get, .head, .post, .put, .delete, .options]
         case .session, .tokens: [.get, .head, .post, .delete, .options]
+        case .policy: [.get, .head, .put, .options]
         case .selfPair, .signOutEverywhere, .qr: [.post, .options]
-        case .health, .readiness, .metrics, .file: [.get, .head, .options]
+        case .events, .health, .readiness, .metrics, .file: [.get, .head, .options]
         }
     }
 
     /// What other origins on the list may call, preflight included.
     var isAPI: Bool {
         switch self {
-        case .link, .selfPair, .session, .signOutEverywhere, .tokens, .qr: true
-        case .health, .readiness, .metrics, .file: false
+        case .link, .selfPair, .events, .session, .signOutEverywhere, .tokens, .qr: true
+        // The policy is there to hold other sites' pages in check.
+        case .policy, .health, .readiness, .metrics, .file: false
         }
     }
 
@@ -69,6 +73,8 @@ enum Route: Hashable, Sendable {
         switch self {
         case .link: "link"
         case .selfPair: "link_self"
+        case .policy: "link_policy"
+        case .events: "link_events"
         case .session: "session"
         case .signOutEverywhere: "session_everywhere"
         case .tokens: "tokens"
@@ -82,7 +88,8 @@ enum Route: Hashable, Sendable {
 
     static let unknownLabel = "unknown"
     static let labels = [
-        "link", "link_self", "session", "session_everywhere", "tokens", "qr", "healthz", "readyz", "metrics", "page", unknownLabel,
+        "link", "link_self", "link_policy", "link_events", "session", "session_everywhere", "tokens", "qr", "healthz", "readyz", "metrics",
+        "page", unknownLabel,
     ]
 }
 
@@ -104,6 +111,8 @@ extension RestAPI {
         switch route {
         case .link: return try await link(call)
         case .selfPair: return try await pairSelf(call)
+        case .policy: return try await policy(call)
+        case .events: return try await linkEvents(call)
         case .session: return try await session(call)
         case .signOutEverywhere: return try await signOutEverywhere(call)
         case .tokens: return try await tokens(call)

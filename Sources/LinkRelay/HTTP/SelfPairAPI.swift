@@ -6,17 +6,24 @@
 import LinkProtocol
 
 extension RestAPI {
-    /// Bearer only; `{installId, name?, legacyKey?}` becomes `{id, key, name}`.
+    /// Never by cookie: `{installId, name?, legacyKey?}` becomes `{id, key, name}`.
     func pairSelf(_ call: RestCall) async throws(RestFailure) -> HTTPResponse {
-        guard let token = call.bearerToken else { throw RestFailure(.signInRequired) }
-        let user = try await bearer(token)
+        let user: UserRecord
+        if let token = call.bearerToken {
+            (user, _) = try await bearer(token)
+        } else if let proxied = try await proxied(call) {
+            user = proxied
+        } else {
+            throw RestFailure(.signInRequired)
+        }
         let body = try call.body()
         let installID = try FieldRules.installID(body)
         let name = try FieldRules.optionalName(body)
         let legacyKey = try FieldRules.legacyKey(body)
         let paired: (record: InstanceRecord, key: LinkKey, wasKnown: Bool)
         do {
-            paired = try await keys.pairSelf(user: user.id, installID: installID, name: name, legacyKey: legacyKey)
+            paired = try await keys.pairSelf(
+                user: user.id, installID: installID, name: name, legacyKey: legacyKey, from: call.request.remote.description)
         } catch { throw failure(error) }
         // Browsers that wait in the room hold the former key; whoever pairs for the first time has no room yet.
         if paired.wasKnown { await rooms.announceUpgrade(RoomID(paired.record.id), key: paired.key) }

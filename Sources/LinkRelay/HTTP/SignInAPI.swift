@@ -8,32 +8,36 @@ extension RestAPI {
     /// `POST {ticket}` or `POST {token}`: a ticket works once; a token needs the link scope.
     func signIn(_ call: RestCall) async throws(RestFailure) -> HTTPResponse {
         let body = try call.body()
-        let opened: (cookie: String, user: UserRecord)
+        let opened: (cookie: String, user: UserRecord, scopes: Set<TokenScope>)
         switch (Self.secret(body["ticket"]), Self.secret(body["token"])) {
         case (let ticket?, nil):
             let redeemed = try await stored { () async throws(StoreError) in
                 try await self.accounts.redeem(ticket: ticket)
             }
             guard let redeemed else { throw RestFailure(.badTicket) }
-            opened = redeemed
+            opened = (redeemed.cookie, redeemed.1, Set(TokenScope.allCases))
         case (nil, let token?):
-            let user = try await bearer(token)
+            // The session is the token in another form: it permits no more, and ends with it.
+            let caller = try await stored { () async throws(StoreError) in try await self.accounts.bearer(token) }
+            guard case .bearer(let user, let record)? = caller else { throw RestFailure(.badToken) }
+            guard record.scopes.contains(.link) else { throw RestFailure(.missingScope) }
             let cookie = try await stored { () async throws(StoreError) in
-                try await self.accounts.newWebSession(user: user.id)
+                try await self.accounts.newWebSession(user: user.id, token: record.id)
             }
-            opened = (cookie, user)
+            opened = (cookie, user, record.scopes)
         default: throw RestFailure(.invalidCredential)
         }
         log.write(
             .notice, "signed_in", ["user": .int(opened.user.id.rawValue), "peer": .string(call.request.remote.description)])
-        var response = HTTPResponse.json(Self.identity(opened.user))
+        var response = HTTPResponse.json(Self.identity(opened.user, opened.scopes))
         response.headers.append(SessionCookie.set(opened.cookie, isSecure: call.request.isSecure))
         return response
     }
 
     /// `GET`: who the caller is, or 401.
     func whoAmI(_ call: RestCall) async throws(RestFailure) -> HTTPResponse {
-        .json(Self.identity(try await caller(call).user))
+        let caller = try await caller(call)
+        return .json(Self.identity(caller.user, caller.scopes))
     }
 
     /// `DELETE`: this browser is signed out, whether or not it was signed in.
@@ -59,8 +63,13 @@ extension RestAPI {
         return response
     }
 
-    private static func identity(_ user: UserRecord) -> JSONValue {
-        ["user": ["name": .string(user.name), "role": .string(user.role.rawValue)]]
+    private static func identity(_ user: UserRecord, _ scopes: Set<TokenScope>) -> JSONValue {
+        // What a plain user's session cannot do is not listed, whatever it was opened with.
+        let usable = user.role == .user ? scopes.subtracting([.admin]) : scopes
+        return [
+            "user": ["name": .string(user.name), "role": .string(user.role.rawValue)],
+            "scopes": .array(usable.map(\.rawValue).sorted().map { .string($0) }),
+        ]
     }
 
     private static func secret(_ value: JSONValue?) -> String? {

@@ -51,12 +51,20 @@ extension StaticSite.File {
     /// The file, or 304 when the caller has it (RFC 9110 section 13.1.2).
     func response(to request: HTTPRequest, origins: OriginPolicy) -> HTTPResponse {
         let headers = [
-            ("ETag", etag), ("Cache-Control", "no-cache"),
+            // Weak, because it stands for the compressed file too (RFC 9110 section 8.8.1).
+            ("ETag", "W/" + etag), ("Cache-Control", "no-cache"),
             ("Content-Security-Policy", Self.policy(for: request, origins)),
             ("Cross-Origin-Opener-Policy", "same-origin"), ("Cross-Origin-Resource-Policy", "same-origin"),
         ]
-        if let tags = request.header("if-none-match"), isNamed(in: tags) { return HTTPResponse(status: 304, headers: headers) }
-        return HTTPResponse(status: 200, headers: [("Content-Type", contentType)] + headers, body: body)
+        if let tags = request.header("if-none-match"), isNamed(in: tags) {
+            return HTTPResponse(status: 304, headers: headers, mayCompress: isText)
+        }
+        return HTTPResponse(status: 200, headers: [("Content-Type", contentType)] + headers, body: body, mayCompress: isText)
+    }
+
+    private var isText: Bool {
+        contentType.hasPrefix("text/") || contentType.hasPrefix("application/json") || contentType.hasPrefix("application/manifest+json")
+            || contentType.hasPrefix("image/svg+xml")
     }
 
     private func isNamed(in tags: String) -> Bool {

@@ -1,6 +1,6 @@
 // `/api/tokens`: whoever is signed in on the page sees the labels of their access tokens, makes one, revokes one.
 //
-// Any thread. For the page's cookie alone, and with the link scope alone: the page can be signed in with such a token, which must not be
+// Any thread. For whoever is signed in on the page, by its cookie or by a trusted proxy, and with the link scope alone: the page can be signed in with such a token, which must not be
 // a way to one that may do more. The token itself is told once, to its maker. SPDX-License-Identifier: Apache-2.0
 
 import LinkProtocol
@@ -44,7 +44,9 @@ extension RestAPI {
     }
 
     private func pageCaller(_ call: RestCall) async throws(RestFailure) -> UserRecord {
-        guard case .cookie(let user) = try await caller(call) else { throw RestFailure(.pageOnly) }
-        return user
+        switch try await caller(call) {
+        case .cookie(let user, _), .proxy(let user): return user
+        case .bearer: throw RestFailure(.pageOnly)
+        }
     }
 }

@@ -28,6 +28,7 @@ extension KeyService {
             switch result {
             case .created(let record, let count):
                 noteDeadline(of: secret)
+                events.note(.codeMade, of: record.id, at: now, wrongTries: wrongCodes.wrongCount)
                 self.count { $0.issued &+= 1 }
                 return (record, code.hex, count, policy.instanceLimit)
             case .limitReached(let count):
@@ -53,6 +54,7 @@ extension KeyService {
             case .rekeyed(let record, let count):
                 directory.settle(record, since: epoch)
                 noteDeadline(of: secret)
+                events.note(.codeMade, of: record.id, at: now, wrongTries: wrongCodes.wrongCount)
                 self.count { $0.issued &+= 1 }
                 return (record, code.hex, count, policy.instanceLimit)
             case .notFound:
@@ -79,7 +81,10 @@ extension KeyService {
         let record = try await asking { [store] () async throws(StoreError) in
             try await store.deleteInstance(id, of: user, now: now)
         }
-        if let record { directory.forget([record]) }
+        if let record {
+            directory.forget([record])
+            events.forget([record])
+        }
         return record
     }
 
@@ -97,7 +102,7 @@ extension KeyService {
     ///
     /// The install's old socket must be told nothing: it is about to write its key file (PROTOCOL.md, "Life of a key", 5).
     package func pairSelf(
-        user: UserID, installID: String, name: String?, legacyKey: String?
+        user: UserID, installID: String, name: String?, legacyKey: String?, from: String = ""
     ) async throws(KeyError) -> (InstanceRecord, key: LinkKey, wasKnown: Bool) {
         guard let key = vault.randomKey(), let sealed = try? vault.seal(key: key) else { throw .unavailable }
         let secret = InstanceSecret.key(hash: vault.hash(.key(key)), sealed: sealed)
@@ -107,12 +112,13 @@ extension KeyService {
         let epoch = directory.epoch
         let result = try await asking { [store, policy] () async throws(StoreError) in
             try await store.pairSelf(
-                user: user, installID: installID, name: name, legacy: legacy, newKey: secret,
+                user: user, installID: installID, name: name, legacy: legacy, from: from, newKey: secret,
                 limit: policy.instanceLimit, now: now)
         }
         switch result {
         case .paired(let record, let wasKnown):
             directory.settle(record, since: epoch)
+            events.note(.paired(from: from), of: record.id, at: now, wrongTries: wrongCodes.wrongCount)
             return (record, key, wasKnown)
         case .limitReached(let count):
             throw .limitReached(count: count, limit: policy.instanceLimit)
@@ -123,6 +129,7 @@ extension KeyService {
     package func removeUser(_ user: UserID) async throws(StoreError) -> [InstanceRecord] {
         let records = try await store.removeUser(user, now: wallClock())
         directory.forget(records)
+        events.forget(records)
         return records
     }
 
@@ -162,6 +169,7 @@ extension KeyService {
         let idleSince = policy.keyIdleLifetime.map { now.addingClamped(-max(0, $0.wholeMilliseconds)) }
         let records = try await store.expire(now: now, keysIdleSince: idleSince)
         directory.forget(records)
+        events.forget(records)
         pruneDeadlines(records)
         let unused = UInt64(clamping: records.count { !$0.isActivated })
         count { $0.expired &+= unused }

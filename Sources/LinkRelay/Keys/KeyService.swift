@@ -21,6 +21,7 @@ package final class KeyService: Sendable {
     let codeDeadlines = Locked<[SecretHash: Int64]>([:])
     let seen = Locked<[InstanceID: WallTime]>([:])
     let changeMark = Locked<Int64?>(nil)
+    let events = LinkEvents()
     private let counts = Locked(CodeCounts())
 
     /// `wallClock` in milliseconds since 1970, `monotonic` in milliseconds since any fixed point.
@@ -101,7 +102,8 @@ package final class KeyService: Sendable {
             guard await wrongCodes.admit(prefix: prefix, now: monotonic()) else { return .refused(.tooManyTries) }
             do {
                 let fingerprint = fingerprint(of: address, installID: installID)
-                let (decision, isGuess) = try await resolve(code: code, role: role, fingerprint: fingerprint)
+                let (decision, isGuess) = try await resolve(
+                    code: code, role: role, fingerprint: fingerprint, from: address.description)
                 wrongCodes.settle(prefix: prefix, wasWrong: isGuess, now: monotonic())
                 return decision
             } catch {
@@ -136,7 +138,7 @@ package final class KeyService: Sendable {
 
     /// The decision, and whether it was a wrong guess.
     private func resolve(
-        code: PairingCode, role: Role, fingerprint: SecretHash
+        code: PairingCode, role: Role, fingerprint: SecretHash, from: String
     ) async throws(StoreError) -> (JoinDecision, isGuess: Bool) {
         let hash = vault.hash(.code(code))
         // Twice, because between look-up and exchange somebody else may have been faster.
@@ -151,7 +153,7 @@ package final class KeyService: Sendable {
             case .live(let record):
                 guard isAlive(record, hash) else { return (.refused(.expiredCode), true) }
                 guard role == .sd else { return (.admitted(RoomTicket(record)), false) }
-                if let decision = try await exchange(hash, by: fingerprint) { return (decision, false) }
+                if let decision = try await exchange(hash, by: fingerprint, from: from) { return (decision, false) }
             }
         }
         return (.refused(.unknownCode), true)
@@ -171,19 +173,22 @@ package final class KeyService: Sendable {
     }
 
     /// Nil when the code is no longer what the look-up said: look again.
-    private func exchange(_ code: SecretHash, by fingerprint: SecretHash) async throws(StoreError) -> JoinDecision? {
+    private func exchange(
+        _ code: SecretHash, by fingerprint: SecretHash, from: String
+    ) async throws(StoreError) -> JoinDecision? {
         guard let key = vault.randomKey(), let sealed = try? vault.seal(key: key) else {
             throw StoreError(.io, "no random bytes")
         }
         let now = wallClock()
         let epoch = directory.epoch
         let result = try await store.exchange(
-            code: code, by: fingerprint, newKey: .key(hash: vault.hash(.key(key)), sealed: sealed),
+            code: code, by: fingerprint, from: from, newKey: .key(hash: vault.hash(.key(key)), sealed: sealed),
             repeatableUntil: now.addingClamped(policy.repeatGrace.wholeMilliseconds), now: now)
         switch result {
         case .exchanged(let record):
             directory.settle(record, since: epoch)
             codeDeadlines.withLock { $0[code] = nil }
+            events.note(.paired(from: from), of: record.id, at: now, wrongTries: wrongCodes.wrongCount)
             count { $0.exchanged &+= 1 }
             return .exchanged(RoomTicket(record), newKey: key, isRepeat: false)
         case .alreadySpent, .expired, .unknown:

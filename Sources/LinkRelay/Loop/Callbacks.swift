@@ -69,6 +69,11 @@ enum Callbacks {
                     connection.setSession(nil)
                 }
             },
+            trusts_proxy: { context, address in
+                var isTrusted = false
+                withShard(context) { isTrusted = $0.shared.trusts(PeerAddress(address.pointee)) }
+                return isTrusted
+            },
             on_alarm: { context in withShard(context) { $0.onAlarm() } },
             on_turn_end: { context in withShard(context) { $0.onTurnEnd() } })
     }

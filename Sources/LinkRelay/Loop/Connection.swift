@@ -33,9 +33,7 @@ struct Connection: Equatable {
     var peer: PeerAddress {
         var address = cws_address()
         cws_conn_peer(raw, &address)
-        let count = address.family == 4 ? 4 : address.family == 6 ? 16 : 0
-        let bytes = withUnsafeBytes(of: address.bytes) { Array($0.prefix(count)) }
-        return PeerAddress(family: PeerAddress.Family(rawValue: address.family) ?? .unix, bytes: bytes, port: address.port)
+        return PeerAddress(address)
     }
 
     func pause() { cws_conn_pause(raw) }
@@ -62,6 +60,14 @@ struct Connection: Equatable {
     }
     func setHeartbeat(intervalMs: UInt32, timeoutMs: UInt32, ping: Message?) {
         cws_set_heartbeat(raw, intervalMs, timeoutMs, ping?.raw)
+    }
+}
+
+extension PeerAddress {
+    init(_ address: cws_address) {
+        let count = address.family == 4 ? 4 : address.family == 6 ? 16 : 0
+        let bytes = withUnsafeBytes(of: address.bytes) { Array($0.prefix(count)) }
+        self.init(family: Family(rawValue: address.family) ?? .unix, bytes: bytes, port: address.port)
     }
 }
 

@@ -27,6 +27,18 @@ extension Connection {
 
     /// The Origin to judge; two of them are judged as `null`, which no list allows.
     var origin: String? { cws_request_header_count(raw, "origin") > 1 ? "null" : header("origin") }
+    /// The values of every header of that (lower-case) name, in order of arrival.
+    func headerValues(_ wanted: String) -> [String] {
+        var values: [String] = []
+        var name = cws_slice()
+        var value = cws_slice()
+        var i = 0
+        while cws_request_header_at(raw, i, &name, &value) {
+            if name.string.lowercased() == wanted { values.append(value.string) }
+            i += 1
+        }
+        return values
+    }
 
     func pathEquals(_ text: StaticString) -> Bool {
         let slice = cws_request_path(raw)
@@ -48,8 +60,10 @@ extension Connection {
             isSecure: isSecure)
     }
 
-    /// Answers the pending request.
-    func respond(status: UInt16, headers: [(name: String, value: String)], body: some Collection<UInt8>, closes: Bool = false) {
+    /// Answers the pending request. `mayCompress`: the body holds no secret beside text of somebody else's choice.
+    func respond(
+        status: UInt16, headers: [(name: String, value: String)], body: some Collection<UInt8>, closes: Bool = false, mayCompress: Bool = false
+    ) {
         var head: [UInt8] = []
         for (name, value) in headers {
             // Values come from fixed texts and the allow-list; a line break could only be our own mistake, and is dropped.
@@ -62,21 +76,23 @@ extension Connection {
             head.append(0x0A)
         }
         let bytes = Array(body)
+        let flags = (closes ? CWS_RESPOND_CLOSE.rawValue : 0) | (mayCompress ? CWS_RESPOND_GZIP.rawValue : 0)
         head.withUnsafeBufferPointer { headBuffer in
             bytes.withUnsafeBufferPointer { bodyBuffer in
                 _ = cws_respond(
                     raw, status, cws_slice(p: headBuffer.baseAddress, n: headBuffer.count),
-                    cws_slice(p: bodyBuffer.baseAddress, n: bodyBuffer.count), closes ? CWS_RESPOND_CLOSE : CWS_RESPOND_KEEP)
+                    cws_slice(p: bodyBuffer.baseAddress, n: bodyBuffer.count), cws_respond_flags(rawValue: flags))
             }
         }
     }
 
     /// Answers with 101. False: the handshake was bad and has been answered. Until `setMessageCeiling` a larger message ends the connection.
-    func upgrade(subprotocol: String?, messageCeiling: Int, queueCeiling: Int, queueCount: Int) -> Bool {
+    func upgrade(subprotocol: String?, messageCeiling: Int, limits: ShardLimits) -> Bool {
         var options = cws_upgrade_options()
         options.message_ceiling_bytes = messageCeiling
-        options.queue_ceiling_bytes = queueCeiling
-        options.queue_ceiling_count = UInt32(clamping: queueCount)
+        options.queue_ceiling_bytes = limits.queueCeiling
+        options.queue_ceiling_count = UInt32(clamping: limits.memberQueueCount)
+        options.allow_deflate = limits.compresses
         guard let subprotocol else { return cws_upgrade(raw, &options) == CWS_OK }
         let bytes = Array(subprotocol.utf8)
         return bytes.withUnsafeBufferPointer {

@@ -36,6 +36,20 @@ enum MetricsText {
         "connections_accepted_total": "Connections accepted.",
         "connections_open": "Open connections.",
         "websockets_open": "Open connections that are WebSockets.",
+        "tls_connections_open": "Open connections that speak TLS.",
+        "tls_handshakes_total": "Finished TLS handshakes.",
+        "tls_resumed_total": "TLS handshakes that resumed a session.",
+        "tls_handshakes_deferred_total": "Times a TLS handshake waited for the next turn's budget.",
+        "messages_compressed_total": "Messages compressed, each once for all its receivers.",
+        "compression_in_bytes_total": "Bytes of these before compression.",
+        "compression_out_bytes_total": "Bytes of these after compression.",
+        "messages_inflated_total": "Compressed messages received.",
+        "inflation_in_bytes_total": "Bytes of these on the wire.",
+        "inflation_out_bytes_total": "Bytes of these inflated.",
+        "inflations_refused_total": "Compressed messages over their ceiling.",
+        "http_bodies_compressed_total": "HTTP bodies compressed.",
+        "http_compression_in_bytes_total": "Bytes of these before compression.",
+        "http_compression_out_bytes_total": "Bytes of these after compression.",
         "http_requests_total": "HTTP requests, polling included.",
         "upgrades_total": "HTTP connections that became WebSockets.",
         "messages_in_total": "WebSocket messages received.",
@@ -130,6 +144,9 @@ enum MetricsText {
         out.labelled(
             "commands_ended_by_relay_total", .counter, "Commands that the relay ended itself.", label: "reason",
             TerminalReason.allCases.map { r in ("\(r.name)", sum(shards) { $0.terminalCount[Int(r.rawValue)] }) })
+        out.labelled(
+            "commands_refused_by_policy_total", .counter, "Commands about files that the policy refused.", label: "reason",
+            PolicyRule.allCases.map { r in (r.label, sum(shards) { $0.policyCount[r.rawValue] }) })
         let endings = (shards.first?.connectionEndings ?? []).enumerated().map { i, ending in
             (ending.reason, shards.reduce(UInt64(0)) { $0 &+ (i < $1.connectionEndings.count ? $1.connectionEndings[i].count : 0) })
         }

@@ -30,7 +30,9 @@ package enum SocketActivation {
         }
     }
 
-    /// Marks the descriptors close-on-exec and keeps those that are listening stream sockets; the others are reported.
+    /// Keeps the listening sockets, made close-on-exec and non-blocking; the others are reported.
+    ///
+    /// Non-blocking, because systemd hands sockets over in blocking mode: a loop that accepts one time too many would wait there.
     package static func adopt(_ sockets: [InheritedSocket]) -> (listening: [InheritedSocket], refused: [InheritedSocket]) {
         var listening: [InheritedSocket] = []
         var refused: [InheritedSocket] = []
@@ -38,12 +40,37 @@ package enum SocketActivation {
             var isListening: Int32 = 0
             var size = socklen_t(MemoryLayout<Int32>.size)
             let isSocket = getsockopt(socket.descriptor, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &size) == 0
-            if isSocket, isListening != 0, fcntl(socket.descriptor, F_SETFD, FD_CLOEXEC) == 0 {
+            if isSocket, isListening != 0, prepare(socket.descriptor) {
                 listening.append(socket)
             } else {
                 refused.append(socket)
             }
         }
         return (listening, refused)
+    }
+
+    /// `http://ADDRESS:PORT` of a listening TCP socket; nil for another kind.
+    package static func webAddress(of socket: InheritedSocket) -> String? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let isKnown = withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket.descriptor, $0, &length) == 0 }
+        }
+        guard isKnown else { return nil }
+        return withUnsafeBytes(of: &storage) { bytes in
+            let port = bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self).bigEndian
+            switch Int32(bytes.loadUnaligned(as: sa_family_t.self)) {
+            case AF_INET:
+                return "http://\(ListenAddress.tcp(host: IPAddress(bytes: Array(bytes[4..<8])).description, port: port))"
+            case AF_INET6:
+                return "http://\(ListenAddress.tcp(host: IPAddress(bytes: Array(bytes[8..<24])).description, port: port))"
+            default: return nil
+            }
+        }
+    }
+
+    private static func prepare(_ descriptor: Int32) -> Bool {
+        let flags = fcntl(descriptor, F_GETFL)
+        return flags >= 0 && fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) == 0 && fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0
     }
 }

@@ -95,12 +95,16 @@ package final class FaultyLinkStore: LinkStore {
         return try await inner.redeemTicket(hash, now: now)
     }
 
-    package func addWebSession(_ hash: SecretHash, user: UserID, expiresAt: WallTime) async throws(StoreError) {
+    package func addWebSession(
+        _ hash: SecretHash, user: UserID, token: Int64?, expiresAt: WallTime
+    ) async throws(StoreError) {
         try check()
-        try await inner.addWebSession(hash, user: user, expiresAt: expiresAt)
+        try await inner.addWebSession(hash, user: user, token: token, expiresAt: expiresAt)
     }
 
-    package func webSessionOwner(_ hash: SecretHash, now: WallTime) async throws(StoreError) -> UserRecord? {
+    package func webSessionOwner(
+        _ hash: SecretHash, now: WallTime
+    ) async throws(StoreError) -> (UserRecord, Set<TokenScope>)? {
         try check()
         return try await inner.webSessionOwner(hash, now: now)
     }
@@ -175,17 +179,38 @@ package final class FaultyLinkStore: LinkStore {
     }
 
     package func exchange(
-        code: SecretHash, by exchangedBy: SecretHash, newKey: InstanceSecret, repeatableUntil: WallTime, now: WallTime
+        code: SecretHash, by exchangedBy: SecretHash, from: String, newKey: InstanceSecret, repeatableUntil: WallTime,
+        now: WallTime
     ) async throws(StoreError) -> ExchangeResult {
         try check()
-        return try await inner.exchange(code: code, by: exchangedBy, newKey: newKey, repeatableUntil: repeatableUntil, now: now)
+        return try await inner.exchange(
+            code: code, by: exchangedBy, from: from, newKey: newKey, repeatableUntil: repeatableUntil, now: now)
     }
 
     package func pairSelf(
-        user: UserID, installID: String, name: String?, legacy: [SecretHash], newKey: InstanceSecret, limit: Int, now: WallTime
+        user: UserID, installID: String, name: String?, legacy: [SecretHash], from: String, newKey: InstanceSecret, limit: Int,
+        now: WallTime
     ) async throws(StoreError) -> SelfPairResult {
         try check()
-        return try await inner.pairSelf(user: user, installID: installID, name: name, legacy: legacy, newKey: newKey, limit: limit, now: now)
+        return try await inner.pairSelf(
+            user: user, installID: installID, name: name, legacy: legacy, from: from, newKey: newKey, limit: limit, now: now)
+    }
+
+    package func policies() async throws(StoreError) -> [InstanceID: InstancePolicy] {
+        try check()
+        return try await inner.policies()
+    }
+
+    package func policy(of id: InstanceID, of user: UserID) async throws(StoreError) -> InstancePolicy? {
+        try check()
+        return try await inner.policy(of: id, of: user)
+    }
+
+    package func setPolicy(
+        _ policy: InstancePolicy, of id: InstanceID, of user: UserID
+    ) async throws(StoreError) -> Bool {
+        try check()
+        return try await inner.setPolicy(policy, of: id, of: user)
     }
 
     package func touch(_ seen: [InstanceID: WallTime]) async throws(StoreError) {

@@ -80,10 +80,14 @@ package struct InstanceRecord: Sendable, Hashable {
     package var isOAuthPaired: Bool
     package var createdAt: WallTime
     package var lastSeenAt: WallTime?
+    /// When its install got the present link key, and from where (blurred); nil while it waits behind a code.
+    package var pairedAt: WallTime?
+    package var pairedFrom: String?
     package init(
         id: InstanceID, user: UserID, name: String?, secret: InstanceSecret, origin: String?, installID: String?,
-        isOAuthPaired: Bool, createdAt: WallTime, lastSeenAt: WallTime?
+        isOAuthPaired: Bool, createdAt: WallTime, lastSeenAt: WallTime?, pairedAt: WallTime? = nil, pairedFrom: String? = nil
     ) {
+        self.pairedAt = pairedAt; self.pairedFrom = pairedFrom
         self.id = id; self.user = user; self.name = name; self.secret = secret; self.origin = origin
         self.installID = installID; self.isOAuthPaired = isOAuthPaired; self.createdAt = createdAt; self.lastSeenAt = lastSeenAt
     }
@@ -182,8 +186,10 @@ package protocol LinkStore: Sendable {
     func addTicket(_ hash: SecretHash, user: UserID, expiresAt: WallTime) async throws(StoreError)
     /// Spends the ticket; nil when unknown, spent or expired.
     func redeemTicket(_ hash: SecretHash, now: WallTime) async throws(StoreError) -> UserRecord?
-    func addWebSession(_ hash: SecretHash, user: UserID, expiresAt: WallTime) async throws(StoreError)
-    func webSessionOwner(_ hash: SecretHash, now: WallTime) async throws(StoreError) -> UserRecord?
+    /// `token`: the token it was opened with; the session has its scopes and ends with it. Nil: opened by a ticket.
+    func addWebSession(_ hash: SecretHash, user: UserID, token: Int64?, expiresAt: WallTime) async throws(StoreError)
+    /// Whose session it is and what it permits.
+    func webSessionOwner(_ hash: SecretHash, now: WallTime) async throws(StoreError) -> (UserRecord, Set<TokenScope>)?
     func removeWebSession(_ hash: SecretHash) async throws(StoreError)
     func removeWebSessions(of user: UserID) async throws(StoreError)
 
@@ -211,13 +217,22 @@ package protocol LinkStore: Sendable {
     func rekeyInstance(_ id: InstanceID, of user: UserID, code: InstanceSecret, now: WallTime) async throws(StoreError) -> RekeyResult
     func lookup(_ hash: SecretHash) async throws(StoreError) -> SecretLookup
     /// In one durable transaction: the code is spent (remembered until `repeatableUntil` for `exchangedBy`), the key lives.
+    /// `from` is where the extension joined from, blurred.
     func exchange(
-        code: SecretHash, by exchangedBy: SecretHash, newKey: InstanceSecret, repeatableUntil: WallTime, now: WallTime
+        code: SecretHash, by exchangedBy: SecretHash, from: String, newKey: InstanceSecret, repeatableUntil: WallTime,
+        now: WallTime
     ) async throws(StoreError) -> ExchangeResult
     /// `POST /api/link/self`: unique on (user, installID); an instance whose secret hashes to `legacy` is adopted.
     func pairSelf(
-        user: UserID, installID: String, name: String?, legacy: [SecretHash], newKey: InstanceSecret, limit: Int, now: WallTime
+        user: UserID, installID: String, name: String?, legacy: [SecretHash], from: String, newKey: InstanceSecret, limit: Int,
+        now: WallTime
     ) async throws(StoreError) -> SelfPairResult
+    /// What owners decided about downloads, for all instances for which one did.
+    func policies() async throws(StoreError) -> [InstanceID: InstancePolicy]
+    /// Nil when the user has no such instance; the default when nothing was decided.
+    func policy(of id: InstanceID, of user: UserID) async throws(StoreError) -> InstancePolicy?
+    /// False when the user has no such instance.
+    func setPolicy(_ policy: InstancePolicy, of id: InstanceID, of user: UserID) async throws(StoreError) -> Bool
     /// Moves the last-seen times forward, in one transaction; unknown instances are skipped.
     func touch(_ seen: [InstanceID: WallTime]) async throws(StoreError)
     /// Keeps what a draining relay's room still owes its members, sealed, for the next process; replaces an older one.

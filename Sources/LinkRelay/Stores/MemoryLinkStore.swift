@@ -75,6 +75,7 @@ package final class MemoryLinkStore: LinkStore {
                 return false
             }
             tables.tokens[hash] = nil
+            tables.webSessions = tables.webSessions.filter { $0.value.token != id }
             return true
         }
     }
@@ -108,16 +109,23 @@ package final class MemoryLinkStore: LinkStore {
         }
     }
 
-    package func addWebSession(_ hash: SecretHash, user: UserID, expiresAt: WallTime) async throws(StoreError) {
+    package func addWebSession(
+        _ hash: SecretHash, user: UserID, token: Int64?, expiresAt: WallTime
+    ) async throws(StoreError) {
         try run { (tables) throws(StoreError) in
             try tables.require(user)
-            tables.webSessions[hash] = MemoryTables.Pass(user: user, expiresAt: expiresAt)
+            tables.webSessions[hash] = MemoryTables.Pass(user: user, token: token, expiresAt: expiresAt)
         }
     }
 
-    package func webSessionOwner(_ hash: SecretHash, now: WallTime) async throws(StoreError) -> UserRecord? {
+    package func webSessionOwner(
+        _ hash: SecretHash, now: WallTime
+    ) async throws(StoreError) -> (UserRecord, Set<TokenScope>)? {
         try run { (tables) throws(StoreError) in
-            tables.owner(of: tables.webSessions[hash], now: now, life: StoreRules.webSessionLifeMilliseconds)
+            let pass = tables.webSessions[hash]
+            guard let user = tables.owner(of: pass, now: now, life: StoreRules.webSessionLifeMilliseconds) else { return nil }
+            guard let token = pass?.token else { return (user, Set(TokenScope.allCases)) }
+            return (user, tables.tokens.values.first { $0.id == token }?.scopes ?? [])
         }
     }
 
@@ -199,7 +207,8 @@ package final class MemoryLinkStore: LinkStore {
     }
 
     package func exchange(
-        code: SecretHash, by exchangedBy: SecretHash, newKey: InstanceSecret, repeatableUntil: WallTime, now: WallTime
+        code: SecretHash, by exchangedBy: SecretHash, from: String, newKey: InstanceSecret, repeatableUntil: WallTime,
+        now: WallTime
     ) async throws(StoreError) -> ExchangeResult {
         try run { (tables) throws(StoreError) in
             guard let row = tables.live(code), case .code(_, _, let expiresAt) = row.record.secret else {
@@ -208,6 +217,8 @@ package final class MemoryLinkStore: LinkStore {
             if expiresAt <= now { return .expired }
             var record = tables.setSecret(of: row, to: newKey)
             record.lastSeenAt = now
+            record.pairedAt = now
+            record.pairedFrom = from
             tables.instances[record.id]?.record = record
             tables.spent[code] = MemoryTables.SpentCode(
                 instance: record.id, exchangedBy: exchangedBy, repeatableUntil: repeatableUntil, spentAt: now)
@@ -216,11 +227,12 @@ package final class MemoryLinkStore: LinkStore {
     }
 
     package func pairSelf(
-        user: UserID, installID: String, name: String?, legacy: [SecretHash], newKey: InstanceSecret, limit: Int,
+        user: UserID, installID: String, name: String?, legacy: [SecretHash], from: String, newKey: InstanceSecret, limit: Int,
         now: WallTime
     ) async throws(StoreError) -> SelfPairResult {
         try run { (tables) throws(StoreError) in
-            try tables.pairSelf(user: user, installID: installID, name: name, legacy: legacy, newKey: newKey, limit, now)
+            try tables.pairSelf(
+                user: user, installID: installID, name: name, legacy: legacy, from: from, newKey: newKey, limit, now)
         }
     }
 

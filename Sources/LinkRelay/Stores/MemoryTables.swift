@@ -8,6 +8,8 @@ struct MemoryTables: Sendable {
     /// A ticket or a web session.
     struct Pass: Sendable {
         var user: UserID
+        /// The token that a web session was opened with.
+        var token: Int64?
         var expiresAt: WallTime
     }
 
@@ -41,6 +43,7 @@ struct MemoryTables: Sendable {
     var tombstones: [SecretHash: Tombstone] = [:]
     var blocks: [Int64: BlockRecord] = [:]
     var shelvedRooms: [InstanceID: (sealed: [UInt8], at: WallTime)] = [:]
+    var policies: [InstanceID: InstancePolicy] = [:]
     /// The instance that a code or link key opens.
     private var openedBy: [SecretHash: InstanceID] = [:]
     private var lastID: Int64 = 0
@@ -88,6 +91,10 @@ struct MemoryTables: Sendable {
         openedBy[row.record.secret.hash] = nil
         openedBy[secret.hash] = row.record.id
         row.record.secret = secret
+        if !row.record.isActivated {
+            row.record.pairedAt = nil
+            row.record.pairedFrom = nil
+        }
         row.wasActivated = row.wasActivated || row.record.isActivated
         row.givenUntil = Self.expiry(of: secret)
         instances[row.record.id] = row
@@ -99,6 +106,7 @@ struct MemoryTables: Sendable {
         if record.isActivated { tombstones[record.secret.hash] = Tombstone(isCode: false, buriedAt: now) }
         openedBy[record.secret.hash] = nil
         instances[record.id] = nil
+        policies[record.id] = nil
         spent = spent.filter { $0.value.instance != record.id }
     }
 
@@ -125,8 +133,8 @@ struct MemoryTables: Sendable {
     }
 
     mutating func pairSelf(
-        user: UserID, installID: String, name: String?, legacy: [SecretHash], newKey: InstanceSecret, _ limit: Int,
-        _ now: WallTime
+        user: UserID, installID: String, name: String?, legacy: [SecretHash], from: String, newKey: InstanceSecret,
+        _ limit: Int, _ now: WallTime
     ) throws(StoreError) -> SelfPairResult {
         let own = instances.values.first { $0.record.user == user && $0.record.installID == installID }
         let former = own ?? legacy.compactMap { live($0) }.first { $0.record.user == user }
@@ -146,6 +154,8 @@ struct MemoryTables: Sendable {
         record.name = name ?? record.name
         record.isOAuthPaired = true
         record.lastSeenAt = now
+        record.pairedAt = now
+        record.pairedFrom = from
         instances[record.id]?.record = record
         return .paired(record, wasKnown: former != nil)
     }

@@ -32,7 +32,7 @@ struct SQLiteRow {
 }
 
 final class SQLiteConnection {
-    private let database: OpaquePointer
+    let database: OpaquePointer
     private var statements: [String: OpaquePointer] = [:]
 
     /// Opens an existing file. Throws `.corrupt` for what is no database, `.readOnly` for what cannot be written.

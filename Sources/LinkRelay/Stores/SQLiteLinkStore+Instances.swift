@@ -7,7 +7,7 @@ package import LinkProtocol
 extension SQLiteLinkStore {
     static let instanceColumns = """
         instance.id, user, name, instance.hash, sealed, code_expires_at, origin, install_id, is_oauth_paired, created_at,
-        last_seen_at
+        last_seen_at, paired_at, paired_from
         """
 
     static func instance(_ row: SQLiteRow) -> InstanceRecord {
@@ -22,7 +22,8 @@ extension SQLiteLinkStore {
         return InstanceRecord(
             id: InstanceID(row.int(0)), user: UserID(row.int(1)), name: row.optionalText(2), secret: secret,
             origin: row.optionalText(6), installID: row.optionalText(7), isOAuthPaired: row.int(8) != 0,
-            createdAt: row.int(9), lastSeenAt: row.optionalInt(10))
+            createdAt: row.int(9), lastSeenAt: row.optionalInt(10), pairedAt: row.optionalInt(11),
+            pairedFrom: row.optionalText(12))
     }
 
     static func instances(_ db: SQLiteConnection, of user: UserID) throws(StoreError) -> [InstanceRecord] {
@@ -142,7 +143,8 @@ extension SQLiteLinkStore {
         try db.run(
             """
             UPDATE instance SET hash = ?1, sealed = ?2, code_expires_at = ?3, given_until = ?3,
-                was_activated = was_activated OR ?3 IS NULL WHERE id = ?4
+                was_activated = was_activated OR ?3 IS NULL, paired_at = iif(?3 IS NULL, paired_at, NULL),
+                paired_from = iif(?3 IS NULL, paired_from, NULL) WHERE id = ?4
             """, .blob(secret.hash.bytes), .blob(sealed.bytes), .optional(expiresAt), .int(id.rawValue))
     }
 

@@ -15,7 +15,7 @@ extension SQLiteLinkStore {
                 """, .blob(hash.bytes)
             ) { (row) throws(StoreError) -> SecretLookup in
                 .spent(
-                    Self.instance(row), exchangedBy: SecretHash(bytes: row.blob(11)), repeatableUntil: row.int(12))
+                    Self.instance(row), exchangedBy: SecretHash(bytes: row.blob(13)), repeatableUntil: row.int(14))
             }
             if let spent { return spent }
             let isBuried = try db.first("SELECT 1 FROM tombstone WHERE hash = ?", .blob(hash.bytes)) {
@@ -32,7 +32,8 @@ extension SQLiteLinkStore {
     }
 
     package func exchange(
-        code: SecretHash, by exchangedBy: SecretHash, newKey: InstanceSecret, repeatableUntil: WallTime, now: WallTime
+        code: SecretHash, by exchangedBy: SecretHash, from: String, newKey: InstanceSecret, repeatableUntil: WallTime,
+        now: WallTime
     ) async throws(StoreError) -> ExchangeResult {
         try await write { (db) throws(StoreError) in
             guard let former = try Self.live(db, code), case .code(_, _, let expiresAt) = former.secret else {
@@ -46,14 +47,16 @@ extension SQLiteLinkStore {
                 "INSERT INTO spent_code VALUES (?, ?, ?, ?, ?)",
                 .blob(code.bytes), .int(former.id.rawValue), .blob(exchangedBy.bytes), .int(repeatableUntil), .int(now))
             try Self.setSecret(db, of: former.id, to: newKey)
-            try db.run("UPDATE instance SET last_seen_at = ? WHERE id = ?", .int(now), .int(former.id.rawValue))
+            try db.run(
+                "UPDATE instance SET last_seen_at = ?1, paired_at = ?1, paired_from = ?2 WHERE id = ?3",
+                .int(now), .text(from), .int(former.id.rawValue))
             guard let record = try Self.find(db, former.id) else { return .unknown }
             return .exchanged(record)
         }
     }
 
     package func pairSelf(
-        user: UserID, installID: String, name: String?, legacy: [SecretHash], newKey: InstanceSecret, limit: Int,
+        user: UserID, installID: String, name: String?, legacy: [SecretHash], from: String, newKey: InstanceSecret, limit: Int,
         now: WallTime
     ) async throws(StoreError) -> SelfPairResult {
         try await write { (db) throws(StoreError) in
@@ -78,9 +81,10 @@ extension SQLiteLinkStore {
             }
             try db.run(
                 """
-                UPDATE instance SET install_id = ?1, name = coalesce(?2, name), is_oauth_paired = 1, last_seen_at = ?3
-                WHERE id = ?4
-                """, .text(installID), .optional(name), .int(now), .int(id.rawValue))
+                UPDATE instance SET install_id = ?1, name = coalesce(?2, name), is_oauth_paired = 1, last_seen_at = ?3,
+                    paired_at = ?3, paired_from = ?4
+                WHERE id = ?5
+                """, .text(installID), .optional(name), .int(now), .text(from), .int(id.rawValue))
             guard let record = try Self.find(db, id) else { throw StoreError(.corrupt, "the paired instance is not there") }
             return .paired(record, wasKnown: former != nil)
         }

@@ -101,6 +101,20 @@ enum SQLiteSchema {
             created_at INTEGER NOT NULL
         ) STRICT;
         """,
+        """
+        -- What an owner decided about downloads; lists are words separated by blanks. mode NULL: the operator's.
+        CREATE TABLE policy (
+            instance INTEGER PRIMARY KEY REFERENCES instance ON DELETE CASCADE,
+            mode TEXT,
+            hosts TEXT NOT NULL,
+            suffixes TEXT NOT NULL,
+            lan_hosts TEXT NOT NULL
+        ) STRICT;
+        ALTER TABLE instance ADD COLUMN paired_at INTEGER;
+        ALTER TABLE instance ADD COLUMN paired_from TEXT;
+        -- The token a session was opened with: its scopes are the session's, and it takes the session with it.
+        ALTER TABLE web_session ADD COLUMN token INTEGER REFERENCES token ON DELETE CASCADE;
+        """,
     ]
 
     /// Brings the database up to date, one transaction a migration.

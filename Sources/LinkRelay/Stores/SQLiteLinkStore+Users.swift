@@ -14,8 +14,12 @@ extension SQLiteLinkStore {
     private static func token(_ row: SQLiteRow, from column: Int32 = 0) -> TokenRecord {
         TokenRecord(
             id: row.int(column), user: UserID(row.int(column + 1)), label: row.text(column + 2),
-            scopes: Set(row.text(column + 3).split(separator: " ").compactMap { TokenScope(rawValue: String($0)) }),
+            scopes: scopes(row.text(column + 3)),
             createdAt: row.int(column + 4), lastUsedAt: row.optionalInt(column + 5))
+    }
+
+    private static func scopes(_ text: String) -> Set<TokenScope> {
+        Set(text.split(separator: " ").compactMap { TokenScope(rawValue: String($0)) })
     }
 
     package func users() async throws(StoreError) -> [UserRecord] {
@@ -103,16 +107,26 @@ extension SQLiteLinkStore {
         }
     }
 
-    package func addWebSession(_ hash: SecretHash, user: UserID, expiresAt: WallTime) async throws(StoreError) {
+    package func addWebSession(
+        _ hash: SecretHash, user: UserID, token: Int64?, expiresAt: WallTime
+    ) async throws(StoreError) {
         try await write { (db) throws(StoreError) in
             _ = try db.run(
-                "INSERT INTO web_session VALUES (?, ?, ?)", .blob(hash.bytes), .int(user.rawValue), .int(expiresAt))
+                "INSERT INTO web_session (hash, user, expires_at, token) VALUES (?, ?, ?, ?)",
+                .blob(hash.bytes), .int(user.rawValue), .int(expiresAt), .optional(token))
         }
     }
 
-    package func webSessionOwner(_ hash: SecretHash, now: WallTime) async throws(StoreError) -> UserRecord? {
-        try await read { (db) throws(StoreError) in
-            try Self.owner(db, of: hash, in: "web_session", now: now, life: StoreRules.webSessionLifeMilliseconds)
+    package func webSessionOwner(
+        _ hash: SecretHash, now: WallTime
+    ) async throws(StoreError) -> (UserRecord, Set<TokenScope>)? {
+        try await read { (db) throws(StoreError) -> (UserRecord, Set<TokenScope>)? in
+            let life = StoreRules.webSessionLifeMilliseconds
+            guard let user = try Self.owner(db, of: hash, in: "web_session", now: now, life: life) else { return nil }
+            let scopes = try db.first(
+                "SELECT scopes FROM web_session JOIN token ON token.id = web_session.token WHERE web_session.hash = ?",
+                .blob(hash.bytes)) { (row) throws(StoreError) in Self.scopes(row.text(0)) }
+            return (user, scopes ?? Set(TokenScope.allCases))
         }
     }
 

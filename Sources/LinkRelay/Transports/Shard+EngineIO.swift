@@ -12,7 +12,9 @@ enum EngineError: Int {
 
 extension Shard {
     func engineRequest(_ connection: Connection) {
-        let cors = shared.origins.corsHeaders(origin: connection.origin, host: connection.header("host"), isSecure: connection.isTLS)
+        let source = source(of: connection)
+        let cors = shared.origins.corsHeaders(
+            origin: connection.origin, host: connection.header("host"), isSecure: source.isSecure)
         if connection.method == "OPTIONS" { return preflight(connection, cors) }
         guard let query = EngineIO.Query(parsing: connection.query ?? "") else {
             return refuseEngine(connection, .badRequest, cors)
@@ -26,9 +28,9 @@ extension Shard {
             return refuseEngine(connection, .transportUnknown, cors)
         }
         if let sid = query.sid {
-            continueEngine(connection, sid, isPolling: transport == .polling, cors)
+            continueEngine(connection, sid, source, isPolling: transport == .polling, cors)
         } else {
-            openEngine(connection, isPolling: transport == .polling, cors)
+            openEngine(connection, source, isPolling: transport == .polling, cors)
         }
     }
 
@@ -50,7 +52,9 @@ extension Shard {
             status: error == .forbidden ? 403 : 400, headers: headers + cors, body: EngineIO.errorJSON(code: error.rawValue))
     }
 
-    private func continueEngine(_ connection: Connection, _ text: String, isPolling: Bool, _ cors: [(name: String, value: String)]) {
+    private func continueEngine(
+        _ connection: Connection, _ text: String, _ source: RequestSource, isPolling: Bool, _ cors: [(name: String, value: String)]
+    ) {
         guard let sid = EngineSID(parsing: text), let place = shared.directory.place(of: sid) else {
             counters.refuse(.unknownSession)
             return refuseEngine(connection, .sessionUnknown, cors)
@@ -63,7 +67,7 @@ extension Shard {
             counters.refuse(.unknownSession)
             return refuseEngine(connection, .sessionUnknown, cors)
         }
-        if isForbidden(connection) { return refuseEngine(connection, .forbidden, []) }
+        if isForbidden(connection, source) { return refuseEngine(connection, .forbidden, []) }
         guard isPolling else { return beginUpgrade(connection, session, engine, cors) }
         switch connection.method {
         case "GET": poll(connection, session, engine, cors)
@@ -73,9 +77,9 @@ extension Shard {
     }
 
     /// Counts it if so.
-    private func isForbidden(_ connection: Connection) -> Bool {
+    private func isForbidden(_ connection: Connection, _ source: RequestSource) -> Bool {
         let verdict = shared.origins.judge(
-            origin: connection.origin, host: connection.header("host"), isSecure: connection.isTLS)
+            origin: connection.origin, host: connection.header("host"), isSecure: source.isSecure)
         guard case .refused = verdict else { return false }
         counters.refuse(.originRefused)
         return true
@@ -83,15 +87,17 @@ extension Shard {
 
     // MARK: Opening
 
-    private func openEngine(_ connection: Connection, isPolling: Bool, _ cors: [(name: String, value: String)]) {
+    private func openEngine(
+        _ connection: Connection, _ source: RequestSource, isPolling: Bool, _ cors: [(name: String, value: String)]
+    ) {
         guard connection.method == "GET" else { return refuseEngine(connection, .badHandshakeMethod, cors) }
-        if isForbidden(connection) { return refuseEngine(connection, .forbidden, []) }
-        guard admits(connection) != nil else { return }
+        if isForbidden(connection, source) { return refuseEngine(connection, .forbidden, []) }
+        guard admits(connection, source) != nil else { return }
         if !isPolling, !connection.wantsWebSocket {
             counters.refuse(.badTransport)
             return refuseEngine(connection, .badRequest, cors)
         }
-        let address = connection.peer
+        let address = source.address
         guard shared.addresses.enter(address) else {
             counters.refuse(.connectionsPerAddress)
             recordRefusal(.connectionsPerAddress, address: address)
@@ -122,9 +128,7 @@ extension Shard {
     }
 
     func upgradeEngine(_ connection: Connection) -> Bool {
-        connection.upgrade(
-            subprotocol: nil, messageCeiling: limits.greetingMessageBytes, queueCeiling: limits.queueCeiling,
-            queueCount: limits.memberQueueCount)
+        connection.upgrade(subprotocol: nil, messageCeiling: limits.greetingMessageBytes, limits: limits)
     }
 
     static let pollHeaders: [(name: String, value: String)] = [

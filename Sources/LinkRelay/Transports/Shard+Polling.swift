@@ -52,19 +52,25 @@ extension Shard {
         }
         var body: [UInt8] = []
         var packetCount = 0
+        var holdsKey = false
         while packetCount < Self.packetsPerPoll, let message = engine.dequeue() {
             if packetCount > 0 { body.append(0x1E) }
+            if message.bytes.starts(with: Self.keyEventPrefix) { holdsKey = true }
             body.append(contentsOf: message.bytes)
             message.release()
             packetCount += 1
         }
         if engine.queueCount == 0, let room = session.room { engine.polledSequence = room.commandSequence }
         engine.pendingPoll = nil
-        respondPoll(poll, engine, body: body)
+        respondPoll(poll, engine, body: body, mayCompress: !holdsKey)
     }
 
-    func respondPoll(_ poll: Connection, _ engine: EngineState, body: [UInt8]) {
-        poll.respond(status: 200, headers: Self.pollHeaders + engine.corsHeaders, body: body)
+    /// A key is never compressed together with packets that others wrote.
+    private static let keyEventPrefix = Array("42[\"upgradeKey\"".utf8)
+
+    func respondPoll(_ poll: Connection, _ engine: EngineState, body: [UInt8], mayCompress: Bool = false) {
+        poll.respond(
+            status: 200, headers: Self.pollHeaders + engine.corsHeaders, body: body, mayCompress: mayCompress && limits.compressesHTTP)
         poll.setSession(nil)
     }
 

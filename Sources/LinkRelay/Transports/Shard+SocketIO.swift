@@ -67,7 +67,8 @@ extension Shard {
             Inbound(
                 event: event, payload: bytes[packet.payload],
                 text: packet.payloadString.isEmpty ? nil : bytes[packet.payloadString], id: bytes[packet.fields.id],
-                type: bytes[packet.fields.type], status: packet.fields.status, isObject: packet.fields.isObject, ack: ack))
+                type: bytes[packet.fields.type], status: packet.fields.status, isObject: packet.fields.isObject,
+                hasEscapedName: packet.fields.hasEscapedName, ack: ack))
     }
 
     private func connect(_ session: Session, _ engine: EngineState, _ bytes: UnsafeRawBufferPointer, _ packet: SocketIOPacket) {

@@ -1,0 +1,68 @@
+// What happened to a link lately, for its owner's eyes: codes made, installs paired, and how many wrong codes were tried meanwhile.
+//
+// Any thread; a lock, never on the way of a message. In memory only, bounded: the newest of each link, and of the links those that
+// had something happen last. Holds no secret and no whole address. SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+struct LinkEvent: Sendable, Hashable {
+    enum What: Sendable, Hashable {
+        case codeMade
+        /// An install got the link key; `from` is where it is, blurred.
+        case paired(from: String)
+    }
+
+    var what: What
+    var at: WallTime
+    /// Wrong codes from all addresses since the event before. Nobody can say which code a wrong one was meant for.
+    var wrongTries: UInt64
+}
+
+final class LinkEvents: Sendable {
+    static let eventCount = 16
+    static let linkCount = 4096
+
+    private struct Entry {
+        var events: [LinkEvent] = []
+        /// The limiter's count at the newest event.
+        var wrongCount: UInt64 = 0
+        var serial: UInt64 = 0
+    }
+
+    private struct State {
+        var entries: [InstanceID: Entry] = [:]
+        var serial: UInt64 = 0
+    }
+
+    private let state = Locked(State())
+
+    /// `wrongTries`: how many wrong codes there were since the process began.
+    func note(_ what: LinkEvent.What, of id: InstanceID, at: WallTime, wrongTries: UInt64) {
+        state.withLock { state in
+            state.serial &+= 1
+            if state.entries[id] == nil, state.entries.count >= Self.linkCount,
+                let oldest = state.entries.min(by: { $0.value.serial < $1.value.serial })?.key
+            {
+                state.entries[oldest] = nil
+            }
+            var entry = state.entries[id] ?? Entry(wrongCount: wrongTries)
+            entry.events.append(LinkEvent(what: what, at: at, wrongTries: wrongTries &- entry.wrongCount))
+            if entry.events.count > Self.eventCount { entry.events.removeFirst() }
+            entry.wrongCount = wrongTries
+            entry.serial = state.serial
+            state.entries[id] = entry
+        }
+    }
+
+    func forget(_ records: [InstanceRecord]) {
+        guard !records.isEmpty else { return }
+        state.withLock { state in for record in records { state.entries[record.id] = nil } }
+    }
+
+    /// Oldest first, and how many wrong codes were tried since the newest; nil for a link with which nothing happened lately.
+    func of(_ id: InstanceID, wrongTries: UInt64) -> (events: [LinkEvent], since: UInt64)? {
+        state.withLock { state in
+            state.entries[id].map { ($0.events, wrongTries &- $0.wrongCount) }
+        }
+    }
+}
