@@ -35,6 +35,7 @@ package final class Relay: Sendable {
         var boundAddresses: [String] = []
         var sockets: [SharedSocket] = []
         var adminAddress: String?
+        var adminSocket: SharedSocket?
         var maintenance: Task<Void, Never>?
         var onEndRequest: (@Sendable () -> Void)?
     }
@@ -136,15 +137,20 @@ package final class Relay: Sendable {
     private func listenForAdmin() async throws(RelayError) {
         let settings = shared.settings
         guard let first = shards.first, !settings.dataDir.isEmpty || settings.adminListen != .standard else { return }
-        let opened: (descriptor: Int32, address: String)?
+        let opened: (socket: SharedSocket, address: String)?
         do throws(ListenFailure) {
             opened = try AdminListening.open(settings.adminListen, dataDir: settings.dataDir)
         } catch {
+            // Nobody asked for this one by name: a relay that only its operator cannot ask is better than none.
+            if settings.adminListen == .standard { return log.write(.error, "admin_unavailable", ["reason": .string(error.reason)]) }
             throw .cannotListen(address: "\(settings.adminListen) (admin-listen)", reason: error.reason, isInUse: error.isInUse)
         }
         guard let opened else { return }
-        await first.run { $0.listenForAdmin(opened.descriptor) }
-        state.withLock { $0.adminAddress = opened.address }
+        await first.run { $0.listenForAdmin(opened.socket.descriptor) }
+        state.withLock {
+            $0.adminAddress = opened.address
+            $0.adminSocket = opened.socket
+        }
     }
 
     private func listen(on address: ListenAddress) async throws(RelayError) {
@@ -246,6 +252,7 @@ package final class Relay: Sendable {
         for shard in shards { shard.loop.stop() }
         await exits.all()
         closeSockets()
+        state.withLock { $0.adminSocket }?.close()
         await store.close()
     }
 }

@@ -126,11 +126,6 @@ class Relay:
         with self._log_grown:
             return "".join(self._log)
 
-    def forget_log(self):
-        """Drops what was said so far, for a test that looks for what a restarted relay says anew."""
-        with self._log_grown:
-            self._log.clear()
-
     def break_store(self):
         """Makes every call of the store fail until `mend_store`; only once the first start has made its sign-in link."""
         self.wait_log("CIVITAI_LINK_URL=")

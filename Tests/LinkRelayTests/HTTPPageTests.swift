@@ -75,6 +75,22 @@ struct HTTPPageTests {
         #expect(response.header("Content-Security-Policy") == Self.policy)
     }
 
+    @Test("the page and the metrics may be compressed; what holds a key or a sign-in may not")
+    func compression() async throws {
+        let fixture = try await fixture()
+        for path in ["/", "/js/main.js", "/metrics"] { #expect(await fixture.send("GET", path).mayCompress, "\(path)") }
+        #expect(await fixture.send("GET", "/", ["if-none-match": "*"]).mayCompress)
+        let key = ["authorization": "Bearer \(fixture.token)"]
+        for (method, path) in [("GET", "/api/link"), ("POST", "/api/link"), ("GET", "/api/session"), ("GET", "/x"), ("GET", "/readyz")] {
+            #expect(await !fixture.send(method, path, key).mayCompress, "\(method) \(path)")
+        }
+        #expect(await !fixture.send("POST", "/api/link/self", json: #"{"installId":"a"}"#, key).mayCompress)
+        #expect(await !fixture.send("POST", "/api/qr", json: #"{"text":"a1b2c3"}"#, key).mayCompress)
+        let picture = StaticSite(files: [EmbeddedFile(path: "/a.png", contentType: "image/png", etag: "\"p\"", base64: "MQ==")])
+        let pictures = try await RestFixture(site: picture)
+        #expect(await !pictures.send("GET", "/a.png").mayCompress)
+    }
+
     @Test(
         "only whole paths of embedded files exist",
         arguments: [

@@ -1,4 +1,4 @@
-// The REST half of the public wire: sessions, instances, QR pictures. Decides how an answer becomes a value or an ApiError.
+// The REST half of the public wire: sessions, instances, tokens, QR pictures. Decides how an answer becomes a value or an ApiError.
 // Sends the session cookie to this origin only; never puts a secret into a URL and never logs one.
 // SPDX-License-Identifier: Apache-2.0
 
@@ -92,6 +92,9 @@ export const api = {
   policy: (id) => json("GET", `/api/link/policy?id=${encodeURIComponent(id)}`),
   setPolicy: (id, policy) => json("PUT", `/api/link/policy?id=${encodeURIComponent(id)}`, policy),
   events: (id) => json("GET", `/api/link/events?id=${encodeURIComponent(id)}`),
+  tokens: () => json("GET", "/api/tokens"),
+  makeToken: (label) => json("POST", "/api/tokens", { label }),
+  revokeToken: (id) => json("DELETE", `/api/tokens?id=${encodeURIComponent(id)}`),
   async qr(text) {
     const response = await request("POST", "/api/qr", { text });
     return new Blob([await response.text()], { type: "image/svg+xml" });
