@@ -81,7 +81,7 @@ asan: deps ## the Swift tests under the address sanitizer
 
 # ---------------------------------------------------------------- care
 
-.PHONY: lint fmt docs bench deb clean
+.PHONY: lint fmt docs bench alloc deb clean
 lint: ## complains about Swift that the formatter would write otherwise
 	swift format lint --strict --parallel -r Sources Tests
 
@@ -91,8 +91,12 @@ fmt: ## formats the Swift sources
 docs: build ## writes the table of settings into docs/operations.md
 	@scripts/embed-settings .build/debug/relayd
 
-bench: deps ## nanoseconds a message of the codecs
+bench: release ## relayd beside a raw relay in one run (ROUNDS=3): CPU a message and ratios; then the codecs
+	Benchmarks/compare.py .build/release/relayd $(or $(ROUNDS),3)
 	Benchmarks/codec/run
+
+alloc: release test-deps ## allocations a command and memory a room, held to Benchmarks/thresholds.json
+	@"$$(Tests/EndToEnd/setup-venvs)/.venv/bin/python" Benchmarks/alloc/pair.py .build/release/relayd
 
 deb: release ## builds a Debian package under build/
 	@scripts/build-deb

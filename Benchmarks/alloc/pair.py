@@ -88,9 +88,9 @@ def main():
         data = folder / "data"
         env = {**os.environ, "LD_PRELOAD": str(library), "ALLOC_COUNT_FILE": str(count_file)}
         arguments = ["--listen", "127.0.0.1:0", "--data-dir", str(data), "--instance-limit", "0", "--loops", "1"]
-        with subprocess.Popen([relayd, "serve", *arguments], stdout=subprocess.PIPE, text=True, env=env) as process:
+        with subprocess.Popen([relayd, "serve", *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env) as process:
             try:
-                base = re.search(r"http://\S+", process.stdout.readline()).group(0)
+                base = next(found.group(0) for line in process.stdout if (found := re.search(r"http://\S+", line)))
                 token = subprocess.check_output([relayd, "token", "new", "owner", "--data-dir", str(data)], text=True).strip()
 
                 def call(method, path, body):
@@ -101,7 +101,12 @@ def main():
                 made, bytes_each = asyncio.run(measure(process.pid, base, call, count_file))
             finally:
                 process.terminate()
-    print(json.dumps({"allocations_per_command_and_answer": round(made, 4), "bytes_per_idle_linked_room": round(bytes_each)}))
+    found = {"allocations_per_command_and_answer": round(made, 4), "bytes_per_idle_linked_room": round(bytes_each)}
+    print(json.dumps(found))
+    # Thresholds only ever tighten.
+    limits = json.loads((HERE.parent / "thresholds.json").read_text())
+    over = {name: value for name, value in found.items() if value > limits[name]}
+    sys.exit(f"over its threshold: {over}" if over else 0)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,30 @@ enum Crypto {
         return isOpen ? plain : nil
     }
 
+    /// How a public key verifies.
+    enum Algorithm: Hashable, Sendable { case rs256, es256, edDSA }
+
+    /// Whether `signature` is that of `message` by the key (ccrypto.h says what `a` and `b` are for each algorithm).
+    static func verify(_ algorithm: Algorithm, _ a: [UInt8], _ b: [UInt8], _ message: [UInt8], signature: [UInt8]) -> Bool {
+        let kind =
+            switch algorithm {
+            case .rs256: LRC_RS256
+            case .es256: LRC_ES256
+            case .edDSA: LRC_EDDSA
+            }
+        return a.withUnsafeBufferPointer { a in
+            b.withUnsafeBufferPointer { b in
+                message.withUnsafeBufferPointer { message in
+                    signature.withUnsafeBufferPointer { signature in
+                        lrc_verify(
+                            kind, pointer(a), a.count, pointer(b), b.count, pointer(message), message.count,
+                            pointer(signature), signature.count)
+                    }
+                }
+            }
+        }
+    }
+
     /// Equality in a time that depends on the lengths only.
     static func areEqual(_ a: [UInt8], _ b: [UInt8]) -> Bool {
         guard a.count == b.count else { return false }

@@ -35,6 +35,7 @@ package final class Relay: Sendable {
         var boundAddresses: [String] = []
         var sockets: [SharedSocket] = []
         var adminAddress: String?
+        var adminSocket: SharedSocket?
         var maintenance: Task<Void, Never>?
         var onEndRequest: (@Sendable () -> Void)?
     }
@@ -43,7 +44,7 @@ package final class Relay: Sendable {
     /// listener, never on a Unix socket.
     package init(
         settings: Settings, log: Log, store: any LinkStore, keys: KeyService, accounts: Accounts, tls: TLSContext? = nil,
-        wallClock: @escaping @Sendable () -> WallTime, monotonic: @escaping @Sendable () -> Int64
+        outside: OutsideAccounts = OutsideAccounts(), wallClock: @escaping @Sendable () -> WallTime, monotonic: @escaping @Sendable () -> Int64
     ) throws(RelayError) {
         self.log = log
         self.store = store
@@ -53,7 +54,7 @@ package final class Relay: Sendable {
         self.tls = tls
         self.monotonic = monotonic
         startedAt = wallClock()
-        exits = ThreadExits(count: loopCount)
+        exits = ThreadExits()
         var actors: [ShardActor] = []
         for index in 0..<loopCount {
             guard let loop = EventLoop(index: index, settings: settings, loopCount: loopCount) else {
@@ -64,13 +65,14 @@ package final class Relay: Sendable {
             actors.append(ShardActor(loop: loop, shard: shard))
         }
         shards = actors
-        shared.complete(shards: actors, api: makeAPI(settings), admin: makeAdmin(settings))
+        shared.complete(shards: actors, api: makeAPI(settings, outside), admin: makeAdmin(settings))
     }
 
-    private func makeAPI(_ settings: Settings) -> RestAPI {
+    private func makeAPI(_ settings: Settings, _ outside: OutsideAccounts) -> RestAPI {
         RestAPI(
             keys: shared.keys, accounts: accounts, rooms: self, store: store, origins: settings.originPolicy, site: StaticSite(),
-            log: log, counters: restCounters, policy: settings.policy, monotonic: monotonic)
+            log: log, counters: restCounters, policy: settings.policy,
+            outside: outside, monotonic: monotonic)
     }
 
     private func makeAdmin(_ settings: Settings) -> AdminAPI {
@@ -78,9 +80,9 @@ package final class Relay: Sendable {
             shared: shared, relay: self, store: store, accounts: accounts, restCounters: restCounters, hosts: settings.acceptedHosts)
     }
 
-    /// Takes over what may change while running: limits, origins, hosts. Drops nobody.
-    package func reload(_ settings: Settings) async {
-        shared.replace(settings: settings, api: makeAPI(settings), admin: makeAdmin(settings))
+    /// Takes over what may change while running: limits, origins, hosts, keys of others. Drops nobody.
+    package func reload(_ settings: Settings, outside: OutsideAccounts = OutsideAccounts()) async {
+        shared.replace(settings: settings, api: makeAPI(settings, outside), admin: makeAdmin(settings))
         let limits = ShardLimits(settings, loopCount: shared.loopCount)
         for shard in shards {
             await shard.run { [loopCount = shared.loopCount] in
@@ -106,7 +108,11 @@ package final class Relay: Sendable {
         } catch { throw .store(error) }
         for (index, shard) in shards.enumerated() {
             let exits = exits
-            guard shard.loop.start(onExit: { exits.one() }) else { throw .noResources("thread \(index)") }
+            exits.begin()
+            guard shard.loop.start(onExit: { exits.one() }) else {
+                exits.one()
+                throw .noResources("thread \(index)")
+            }
         }
         if inherited.isEmpty {
             for address in shared.settings.listen { try await listen(on: address) }
@@ -131,15 +137,20 @@ package final class Relay: Sendable {
     private func listenForAdmin() async throws(RelayError) {
         let settings = shared.settings
         guard let first = shards.first, !settings.dataDir.isEmpty || settings.adminListen != .standard else { return }
-        let opened: (descriptor: Int32, address: String)?
+        let opened: (socket: SharedSocket, address: String)?
         do throws(ListenFailure) {
             opened = try AdminListening.open(settings.adminListen, dataDir: settings.dataDir)
         } catch {
+            // Nobody asked for this one by name: a relay that only its operator cannot ask is better than none.
+            if settings.adminListen == .standard { return log.write(.error, "admin_unavailable", ["reason": .string(error.reason)]) }
             throw .cannotListen(address: "\(settings.adminListen) (admin-listen)", reason: error.reason, isInUse: error.isInUse)
         }
         guard let opened else { return }
-        await first.run { $0.listenForAdmin(opened.descriptor) }
-        state.withLock { $0.adminAddress = opened.address }
+        await first.run { $0.listenForAdmin(opened.socket.descriptor) }
+        state.withLock {
+            $0.adminAddress = opened.address
+            $0.adminSocket = opened.socket
+        }
     }
 
     private func listen(on address: ListenAddress) async throws(RelayError) {
@@ -241,6 +252,7 @@ package final class Relay: Sendable {
         for shard in shards { shard.loop.stop() }
         await exits.all()
         closeSockets()
+        state.withLock { $0.adminSocket }?.close()
         await store.close()
     }
 }
@@ -310,12 +322,13 @@ extension Relay: RoomControl {
 /// Lets `stop()` wait for the loops' threads.
 final class ThreadExits: Sendable {
     private struct State: Sendable {
-        var running: Int
+        var running = 0
         var waiters: [CheckedContinuation<Void, Never>] = []
     }
-    private let state: Locked<State>
+    private let state = Locked(State())
 
-    init(count: Int) { state = Locked(State(running: count)) }
+    /// Before a thread is started.
+    func begin() { state.withLock { $0.running += 1 } }
 
     func one() {
         let ready = state.withLock { state -> [CheckedContinuation<Void, Never>] in

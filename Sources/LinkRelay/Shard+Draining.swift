@@ -1,11 +1,13 @@
 // The way down: stop accepting, then close transports a few rooms at a time over the drain window.
 //
-// Loop thread. All members of a room go together, so that they meet again in the next process. SPDX-License-Identifier: Apache-2.0
+// Loop thread. The members of a room go together, so that they meet again in the next process. SPDX-License-Identifier: Apache-2.0
 
 import LinkProtocol
 
 extension Shard {
     static let drainStepMs: UInt64 = 50
+    /// How long an extension may take to prove that it has what it was sent.
+    static let drainProofMs: UInt64 = 2000
 
     func startDraining() {
         unlisten()
@@ -22,19 +24,32 @@ extension Shard {
         var closed = 0
         while closed < drainPerStep, let id = drainRooms.popLast() {
             guard let room = rooms[id] else { continue }
-            let members = room.clients + room.sds
-            for member in members { close(member, .restarting) }
-            closed += members.count
+            // Clients first: then nothing new follows what is still on its way to the extensions.
+            let clients = room.clients
+            for client in clients { close(client, .restarting) }
+            closed += clients.count + room.sds.count
+            drainUnproved.append((id, nowMs &+ Self.drainProofMs))
         }
+        drainUnproved.removeAll { closeExtensions(of: $0.room, deadlineMs: $0.deadlineMs) }
         while closed < drainPerStep, let serial = drainSessions.popLast() {
             if let session = sessions[serial] { close(session, .restarting) }
             closed += 1
         }
-        if drainRooms.isEmpty, drainSessions.isEmpty {
+        if drainRooms.isEmpty, drainSessions.isEmpty, drainUnproved.isEmpty {
             // Whoever slipped in meanwhile: no new ones can come.
             for session in Array(sessions.values) { close(session, .restarting) }
         } else {
             schedule(inMs: Self.drainStepMs, .drain)
         }
+    }
+
+    /// Sends a room's extensions away once they have proved what they were given, or when they have not in time: what is unproved
+    /// the next process delivers again. False while they are waited for.
+    private func closeExtensions(of id: RoomID, deadlineMs: UInt64) -> Bool {
+        guard let room = rooms[id] else { return true }
+        guard nowMs >= deadlineMs || room.sds.allSatisfy({ $0.unconfirmed?.isEmpty ?? true }) else { return false }
+        let extensions = room.sds
+        for sd in extensions { close(sd, .restarting) }
+        return true
     }
 }

@@ -33,7 +33,8 @@ extension Shard {
     }
 
     private func rest(_ connection: Connection) {
-        if refusesBlocked(connection) { return }
+        let source = source(of: connection)
+        if refusesBlocked(connection, source) { return }
         guard let api = shared.api, shared.shards.indices.contains(index) else {
             return respondJSON(connection, status: 503, error: "The relay is starting.", code: "starting", headers: [("Retry-After", "1")])
         }
@@ -41,8 +42,8 @@ extension Shard {
             counters.refuse(.originRefused)
             return refuse(connection, status: 403, .originRefused, "This origin is not allowed; add it to the setting `origins`.")
         }
-        let source = source(of: connection)
-        let request = connection.request(remote: source.address, isSecure: source.isSecure)
+        var request = connection.request(remote: source.address, isSecure: source.isSecure)
+        request.isFromTrustedProxy = shared.trusts(connection.peer)
         let id = connection.id
         let home = shared.shards[index]
         Task {
@@ -86,7 +87,7 @@ extension Shard {
             refuse(connection, status: 503, .draining, "The relay is restarting; come back in a moment.")
             return nil
         }
-        if refusesBlocked(connection) { return nil }
+        if refusesBlocked(connection, source) { return nil }
         let host = connection.header("host")
         guard shared.origins.isHostAllowed(host ?? "") else {
             counters.refuse(.originRefused)
@@ -98,7 +99,7 @@ extension Shard {
         let verdict = shared.origins.judge(origin: connection.origin, host: host, isSecure: source.isSecure)
         if case .refused = verdict {
             counters.refuse(.originRefused)
-            recordRefusal(.originRefused, address: connection.peer)
+            recordRefusal(.originRefused, address: source.address)
             refuse(connection, status: 403, .originRefused, "This origin is not allowed; add it to the setting `origins`.")
             return nil
         }

@@ -29,6 +29,8 @@ final class Shard {
     /// Rooms and unseated sessions still to be closed by the drain, and how many sessions a step.
     var drainRooms: [RoomID] = []
     var drainSessions: [UInt64] = []
+    /// Rooms whose extensions have yet to prove what they were sent.
+    var drainUnproved: [(room: RoomID, deadlineMs: UInt64)] = []
     var drainPerStep = 0
     /// What happened in rooms that are empty now.
     var pastTimelines = PastTimelines()

@@ -24,6 +24,8 @@ struct Daemon {
     private let data: StorageDirectory
     private let certificate: Certificate?
     private let relay: Relay
+    /// Whom it believes about users.
+    private var outside: OutsideAccounts
 
     static func run(_ source: SettingsPlaces, _ loaded: LoadedSettings, showsWelcome: Bool) async throws -> ExitCode {
         let settings = loaded.settings
@@ -35,12 +37,15 @@ struct Daemon {
         guard data.claim() else {
             throw Failure(.unavailable, "another relay runs on \(data.path); stop it, or give another --data-dir.")
         }
+        let outside: OutsideAccounts
+        do { outside = try OutsideTrust.load(settings) } catch { throw Failure(.settings, "\(error.sentence).") }
         let (owner, isFirstStart) = try await data.accounts.ensureOwner()
         let certificate = try Certificate.open(settings, dataPath: data.path)
-        let relay = try relay(settings, log, data, certificate)
+        let relay = try relay(settings, log, data, certificate, outside)
         let daemon = Daemon(
             source: source, settings: settings, sink: sink, log: log,
-            notifier: ServiceNotifier(environment: source.environment), data: data, certificate: certificate, relay: relay)
+            notifier: ServiceNotifier(environment: source.environment), data: data, certificate: certificate, relay: relay,
+            outside: outside)
         let (occurrences, continuation) = AsyncStream.makeStream(of: Occurrence.self)
         SignalWaiter.receive { continuation.yield(.signal($0)) }
         relay.onEndRequest { continuation.yield(.signal(.terminate)) }
@@ -63,7 +68,7 @@ struct Daemon {
     }
 
     private static func relay(
-        _ settings: Settings, _ log: Log, _ data: StorageDirectory, _ certificate: Certificate?
+        _ settings: Settings, _ log: Log, _ data: StorageDirectory, _ certificate: Certificate?, _ outside: OutsideAccounts
     ) throws(Failure) -> Relay {
         let limiter = WrongCodeLimiter(
             burst: settings.wrongCodeBurst, interval: settings.wrongCodeInterval, totalPerMinute: settings.wrongCodesPerMinute)
@@ -73,6 +78,7 @@ struct Daemon {
         do {
             return try Relay(
                 settings: settings, log: log, store: data.store, keys: keys, accounts: data.accounts, tls: certificate?.tls,
+                outside: outside,
                 wallClock: LogClock.system.wall, monotonic: LogClock.system.monotonic)
         } catch {
             throw Failure(.system, "\(error).")
@@ -191,7 +197,13 @@ struct Daemon {
         let change = settings.reloading(new)
         settings = change.settings
         log.level = settings.logLevel
-        await relay.reload(settings)
+        do {
+            outside = try OutsideTrust.load(settings)
+        } catch {
+            // A file half written is no reason to turn everybody away: what was read before stays in use.
+            log.write(.error, "provider_not_reloaded", ["reason": .string(error.sentence)])
+        }
+        await relay.reload(settings, outside: outside)
         certificate?.reload(log)
         log.write(
             .notice, "reloaded",

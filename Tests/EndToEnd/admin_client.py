@@ -32,9 +32,10 @@ class SocketConnection(http.client.HTTPConnection):
 
 def tcp_address(relay):
     """`(host, port)` of a relay with `admin_listen="127.0.0.1:0"`."""
-    found = re.search(r"admin at http://([^\s:]+):(\d+)", relay.log)
+    found = re.findall(r"admin at http://([^\s:]+):(\d+)", relay.log)
     assert found, relay.log
-    return found.group(1), int(found.group(2))
+    # The newest: a restarted relay has another port.
+    return found[-1][0], int(found[-1][1])
 
 
 def call(relay, method, path, body=None, headers=None, address=None):
@@ -65,6 +66,12 @@ def room_id(relay):
     rooms = get(relay, "/rooms")
     assert rooms["total"] == 1, rooms
     return rooms["items"][0]["id"]
+
+
+def logged(relay, text):
+    """Waits until the log has that text: what the relay wrote before it answered may arrive after the answer."""
+    relay.wait_log(text)
+    return True
 
 
 def limit(relay, name):

@@ -26,7 +26,7 @@ class ComfyExtension(ExtensionOrders):
         self.open()
 
     def open(self):
-        self.socket = WatchedClient(reconnection_delay=0.2, reconnection_delay_max=1)
+        self.socket = WatchedClient(reconnection_delay=1, reconnection_delay_max=2)
         on = self.socket.on
         on("connect", reporting(self.on_connect))
         on("disconnect", reporting(self.on_disconnect))

@@ -41,6 +41,7 @@ class ExtensionOrders:
     def on_command_payload(self, payload):
         saw("command", shortened(payload))
         self.install.handle(payload)
+        saw("handled", payload.get("type"))
 
     def on_presence_payload(self, payload):
         saw("presence", {"client": payload["client"], "sd": payload["sd"]})

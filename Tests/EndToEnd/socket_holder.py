@@ -21,8 +21,9 @@ class ActivatedRelay(Relay):
 
     def _spawn(self, command):
         # The shell puts its own number into LISTEN_PID and becomes relayd, which keeps the number; the socket is number 3.
+        # Not sh: Debian's knows no descriptor of two digits.
         adopt = f'exec 3<&{self.socket.fileno()}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
-        return super()._spawn(["/bin/sh", "-c", adopt, "sh", *command], pass_fds=[self.socket.fileno()])
+        return super()._spawn(["/bin/bash", "-c", adopt, "bash", *command], pass_fds=[self.socket.fileno()])
 
     def _has_started(self, text):
         return "event=started" in text

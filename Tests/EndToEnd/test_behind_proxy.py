@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from admin_client import call
 from wire import ENGINE_PATH, Ended, RawSocket, RawWebSocket
 
 CLIENT, OTHER = "203.0.113.9", "203.0.113.10"
@@ -30,6 +31,15 @@ def test_forwarded_address_is_what_counts(make_relay):
     assert status(relay, {"X-Forwarded-For": OTHER}) == 200
     assert RawWebSocket(relay, "/link", [f"X-Forwarded-For: {CLIENT}"]).refused == 429
     assert RawWebSocket(relay, "/link", [f"X-Forwarded-For: {OTHER}"]).refused is None
+
+
+def test_blocks_are_of_the_forwarded_address(make_relay):
+    relay = make_relay(trusted_proxies="127.0.0.1")
+    assert call(relay, "POST", "/blocks", {"network": f"{CLIENT}/32"}).status < 300
+    for path in (POLLING, "/api/link"):
+        assert status(relay, {"X-Forwarded-For": CLIENT}, path) == 403
+        assert status(relay, {"X-Forwarded-For": f"{CLIENT}, {OTHER}"}, path) != 403
+    assert RawWebSocket(relay, "/link", [f"X-Forwarded-For: {CLIENT}"]).refused == 403
 
 
 def test_nobody_else_is_believed(make_relay):

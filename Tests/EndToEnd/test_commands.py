@@ -59,7 +59,7 @@ def test_download_cancelled_on_the_way(relay, paired, file_server, kind, form):
     else:
         # The desktop app's form of it: the id is that of the download, and there is no answer of its own.
         client.emit("command", {"id": added, "type": form, "resources": [model]})
-        install.wait("command", lambda one: one["type"] == form)
+        install.wait("handled", lambda one: one == form)
     file_server.release("large.safetensors")
     assert client.wait_status(added, "canceled", "success")["status"] == "canceled"
     assert install.tell("models") == []

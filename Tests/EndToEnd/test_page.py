@@ -418,3 +418,26 @@ def test_page_asks_only_its_own_server(linked, relay):
     headers = relay.api("GET", "/", token=False).headers
     policy = headers["Content-Security-Policy"]
     assert "unsafe" not in policy and "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
+
+
+def test_downloads_and_pairing_history(linked, relay):
+    """The owner's rules for a link's downloads are saved, refused with a reason, and shown again; the history tells of the pairing."""
+    one, _, number = linked()
+    one.see(".facts", "paired")
+    one.menu("Downloads")
+    one.type("Checks", "Check every", "dialog[open]")
+    one.type("Only from these hosts", "civitai.com, 10.0.0.1", "dialog[open]")
+    one.press("Save", "dialog[open]")
+    one.see("dialog[open] .field-error", "civitai.com or *.civitai.com")
+    one.type("Only from these hosts", "civitai.com *.example.org", "dialog[open]")
+    one.type("Hosts of your own network", "NAS.local:8080", "dialog[open]")
+    one.press("Save", "dialog[open]")
+    one.see_no("dialog[open]")
+    saved = relay.api("GET", f"/api/link/policy?id={number}").json
+    assert (saved["mode"], saved["hosts"], saved["lanHosts"]) == ("strict", ["civitai.com", "*.example.org"], ["nas.local:8080"])
+    one.menu("Downloads")
+    one.see("dialog[open]", "Downloads")
+    assert one.value("Hosts of your own network") == "nas.local:8080"
+    one.press("Cancel", "dialog[open]")
+    one.menu("Pairing history")
+    one.see("dialog[open] li", "An install was paired from 127.0.0.0/24")

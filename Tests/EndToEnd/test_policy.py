@@ -43,6 +43,7 @@ def test_refused_with_a_terminal_status(strict, paired, web, rule, change):
         assert (ended["status"], ended["reason"], ended["type"]) == ("error", "refused", "resources:add")
         assert f"({rule})" in ended["error"] and "169.254" not in ended["error"]
     assert client.ask("resources:list")["status"] == "success"
+    install.wait("command", lambda one: one["type"] == "resources:list")
     assert [one["type"] for one in install.all("command")] == ["resources:list"]
     assert refused_counts(strict)[rule] == 2 and sum(refused_counts(strict).values()) == 2
 

@@ -1,7 +1,7 @@
 """The relay behind nginx, Caddy and HAProxy, each started for real with the recipe from deploy/, TLS at the proxy.
 
-PROXY_IDLE_SECONDS sets how long links idle (default 70, with the proxies' time-outs and the heartbeat at a tenth; from 300 on
-they are as shipped). SPDX-License-Identifier: Apache-2.0
+Proxies that are not installed are left out. PROXY_IDLE_SECONDS sets how long links idle (default 70, with the proxies'
+time-outs and the heartbeat at a tenth; from 300 on they are as shipped). SPDX-License-Identifier: Apache-2.0
 """
 import json
 import os

@@ -34,7 +34,11 @@ class RawSocket:
         self.unread = b""
 
     def send(self, data):
-        self.socket.sendall(data)
+        """Sends; a peer that has ended already is found out by the next read, with its reason."""
+        try:
+            self.socket.sendall(data)
+        except ConnectionError:
+            pass
 
     def more(self):
         """Reads once more; `Ended` at the end or on a reset."""

@@ -57,6 +57,9 @@ func settingsError(_ body: () throws -> LoadedSettings) -> SettingsError? {
         case .directory, .file: return "/srv/a place/x"
         case .level: return "debug"
         case .format: return "json"
+        case .word: return "https://login.example"
+        case .service: return "https://login.example/introspect"
+        case .claim: return "preferred_username"
         case .policy: return "open"
         case .words(_, .host): return "a.example.org,*.b.example.org"
         case .words(_, .lanHost): return "nas.local,192.168.1.20:8080"
@@ -66,7 +69,11 @@ func settingsError(_ body: () throws -> LoadedSettings) -> SettingsError? {
 
     /// What some settings need beside them.
     private func companions(of setting: Setting) -> [String] {
-        let all = [("process-memory-bytes", "1024GiB"), ("room-memory-bytes", "64GiB"), ("trusted-proxies", "10.0.0.0/8")]
+        let all = [
+            ("process-memory-bytes", "1024GiB"), ("room-memory-bytes", "64GiB"), ("trusted-proxies", "10.0.0.0/8"),
+            ("jwt-issuer", "https://login.example.org"), ("jwt-audience", "linkrelay"),
+            ("introspection-client-id", "relay"), ("introspection-secret", "/s"),
+        ]
         let pairs = ["tls-cert": [("tls-key", "/k")], "tls-key": [("tls-cert", "/c")]]
         return (all.filter { $0.0 != setting.name } + (pairs[setting.name] ?? [])).flatMap { ["--\($0.0)", $0.1] }
     }

@@ -1,4 +1,4 @@
-// The REST half of the public wire: sessions, instances, QR pictures. Decides how an answer becomes a value or an ApiError.
+// The REST half of the public wire: sessions, instances, tokens, QR pictures. Decides how an answer becomes a value or an ApiError.
 // Sends the session cookie to this origin only; never puts a secret into a URL and never logs one.
 // SPDX-License-Identifier: Apache-2.0
 
@@ -68,6 +68,8 @@ export function instanceOf(raw) {
     origin: typeof raw.origin === "string" ? raw.origin : "",
     createdAt: timeOf(raw.createdAt),
     lastSeenAt: timeOf(raw.lastSeenAt),
+    pairedAt: timeOf(raw.pairedAt),
+    pairedFrom: typeof raw.pairedFrom === "string" ? raw.pairedFrom : "",
     expiresAt: timeOf(raw.codeExpiresAt ?? raw.expiresAt),
     presence: { client: Number(presence.client) || 0, sd: Number(presence.sd) || 0 },
   };
@@ -87,6 +89,12 @@ export const api = {
   rekeyInstance: (id) => json("POST", "/api/link", { id }),
   renameInstance: (id, name) => json("PUT", "/api/link", { id, name }),
   deleteInstance: (id) => json("DELETE", `/api/link?id=${encodeURIComponent(id)}`),
+  policy: (id) => json("GET", `/api/link/policy?id=${encodeURIComponent(id)}`),
+  setPolicy: (id, policy) => json("PUT", `/api/link/policy?id=${encodeURIComponent(id)}`, policy),
+  events: (id) => json("GET", `/api/link/events?id=${encodeURIComponent(id)}`),
+  tokens: () => json("GET", "/api/tokens"),
+  makeToken: (label) => json("POST", "/api/tokens", { label }),
+  revokeToken: (id) => json("DELETE", `/api/tokens?id=${encodeURIComponent(id)}`),
   async qr(text) {
     const response = await request("POST", "/api/qr", { text });
     return new Blob([await response.text()], { type: "image/svg+xml" });

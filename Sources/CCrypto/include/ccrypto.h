@@ -23,6 +23,14 @@ bool lrc_seal(const uint8_t key[LRC_BYTES(32)], const uint8_t nonce[LRC_BYTES(12
 /* `n` counts ciphertext and tag; `out` takes n - 16. False when the tag does not match. */
 bool lrc_open(const uint8_t key[LRC_BYTES(32)], const uint8_t nonce[LRC_BYTES(12)], const uint8_t *ad, size_t ad_n,
               const uint8_t *p, size_t n, uint8_t *out);
+/* What a public key verifies with, fixed by the key and never by the message: RSASSA-PKCS1-v1_5 and ECDSA over P-256, both with
+ * SHA-256 (RFC 7518 3.3, 3.4), and Ed25519 (RFC 8037). */
+enum lrc_algorithm { LRC_RS256 = 1, LRC_ES256 = 2, LRC_EDDSA = 3 };
+/* Whether `sig` is the signature of `p` by a key. RS256: `a` is the modulus (2048 to 8192 bits), `b` the exponent, both big-endian.
+ * ES256: `a` and `b` are the point's coordinates, 32 bytes each; `sig` is r and s, 32 bytes each. EdDSA: `a` is the key, 32 bytes,
+ * `b` is empty. A key or signature of another form verifies nothing. */
+bool lrc_verify(enum lrc_algorithm algorithm, const uint8_t *a, size_t a_n, const uint8_t *b, size_t b_n, const uint8_t *p,
+                size_t n, const uint8_t *sig, size_t sig_n);
 bool lrc_equal(const uint8_t *a, const uint8_t *b, size_t n); /* constant time */
 void lrc_wipe(void *p, size_t n);
 

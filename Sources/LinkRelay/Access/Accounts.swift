@@ -44,6 +44,9 @@ package final class Accounts: Sendable {
         self.wallClock = wallClock
     }
 
+    /// Milliseconds since 1970.
+    func now() -> WallTime { wallClock() }
+
     // Users.
 
     package func users() async throws(StoreError) -> [UserRecord] { try await store.users() }
@@ -115,11 +118,18 @@ package final class Accounts: Sendable {
 
     /// A new bearer token, told this once.
     package func newToken(user: UserID, label: String, scopes: Set<TokenScope>) async throws(StoreError) -> String {
+        try await makeToken(user: user, label: label, scopes: scopes).token
+    }
+
+    /// Like `newToken`, with its record.
+    func makeToken(
+        user: UserID, label: String, scopes: Set<TokenScope>
+    ) async throws(StoreError) -> (record: TokenRecord, token: String) {
         let token = try Self.drawn(vault.randomToken())
-        _ = try await store.addToken(
+        let record = try await store.addToken(
             user: user, hash: vault.hash(token: token), label: label.clipped(toBytes: Self.nameBytes), scopes: scopes,
             now: wallClock())
-        return token
+        return (record, token)
     }
 
     package func tokens(of user: UserID) async throws(StoreError) -> [TokenRecord] { try await store.tokens(of: user) }

@@ -51,11 +51,11 @@ final class AccessBlocks: Sendable {
 }
 
 extension Shard {
-    /// True when the connection's address is blocked; it has been refused then.
-    func refusesBlocked(_ connection: Connection) -> Bool {
-        guard shared.blocks.isBlocked(connection.peer) else { return false }
+    /// True when the request's address is blocked; it has been refused then.
+    func refusesBlocked(_ connection: Connection, _ source: RequestSource) -> Bool {
+        guard shared.blocks.isBlocked(source.address) else { return false }
         counters.refuse(.blocked)
-        recordRefusal(.blocked, address: connection.peer)
+        recordRefusal(.blocked, address: source.address)
         refuse(connection, status: 403, .blocked, "This address is blocked by the operator.")
         return true
     }

@@ -25,6 +25,10 @@ package enum SettingKind: Sendable {
     case file(any Property<String?>)
     case level(any Property<Log.Level>)
     case format(any Property<LogFormat>)
+    case word(any Property<String?>)
+    /// An https address, or http on this machine.
+    case service(any Property<String?>)
+    case claim(any Property<String>)
     /// "on" or "off".
     case toggle(any Property<Bool>)
     case policy(any Property<PolicyMode>)
@@ -132,6 +136,15 @@ extension Setting {
         case .format(let property):
             guard let format = LogFormat(rawValue: text) else { throw refusal(text, "is no format") }
             settings[keyPath: property] = format
+        case .word(let property):
+            guard Self.isWord(text) else { throw refusal(text, "is no text of this form") }
+            settings[keyPath: property] = text
+        case .service(let property):
+            guard Self.isService(text) else { throw refusal(text, "is no such address") }
+            settings[keyPath: property] = text
+        case .claim(let property):
+            guard Self.isToken(text.replacing("_", with: "-")) else { throw refusal(text, "is no claim") }
+            settings[keyPath: property] = text
         case .toggle(let property):
             guard text == "on" || text == "off" else { throw refusal(text, "is neither on nor off") }
             settings[keyPath: property] = text == "on"
@@ -182,6 +195,17 @@ extension Setting {
             }
     }
 
+    /// Printable ASCII without blanks.
+    private static func isWord(_ text: String) -> Bool {
+        (1...1024).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+    }
+
+    /// What a secret may be sent to: over TLS, or without leaving the machine.
+    private static func isService(_ text: String) -> Bool {
+        guard isWord(text), let address = try? DownloadAddress(text) else { return false }
+        return address.isSecure || ["127.0.0.1", "::1", "localhost"].contains(address.host.text)
+    }
+
     private static func isPath(_ text: String) -> Bool {
         (1...4095).contains(text.utf8.count) && !text.unicodeScalars.contains { $0.value < 0x20 }
     }
@@ -216,6 +240,9 @@ extension Setting {
         case .file: "the path of a file"
         case .level: "one of " + Log.Level.allCases.map(\.name).joined(separator: ", ")
         case .format: "one of " + LogFormat.allCases.map(\.rawValue).joined(separator: ", ")
+        case .word: "text without blanks, such as https://login.example.org"
+        case .service: "an https address, or an http address of this machine, such as https://login.example.org/introspect"
+        case .claim: "the name of a claim, such as sub or preferred_username"
         case .toggle: "on or off"
         case .policy: "one of " + PolicyMode.allCases.map(\.rawValue).joined(separator: ", ")
         case .words(_, let word): word.accepted
@@ -238,12 +265,15 @@ extension Setting {
         case .networks(let property): settings[keyPath: property].map(\.description).joined(separator: ",")
         case .origins(let property), .hosts(let property), .words(let property, _):
             settings[keyPath: property].joined(separator: ",")
-        case .origin(let property), .headerName(let property), .file(let property): settings[keyPath: property] ?? ""
+        case .origin(let property), .headerName(let property), .file(let property), .word(let property),
+            .service(let property):
+            settings[keyPath: property] ?? ""
         case .directory(let property, _): settings[keyPath: property]
         case .level(let property): settings[keyPath: property].name
         case .format(let property): settings[keyPath: property].rawValue
         case .toggle(let property): settings[keyPath: property] ? "on" : "off"
         case .policy(let property): settings[keyPath: property].rawValue
+        case .claim(let property): settings[keyPath: property]
         }
     }
 

@@ -38,6 +38,16 @@ package struct Settings: Sendable, Equatable {
     package var wrongCodeInterval = Duration.seconds(30)
     package var wrongCodesPerMinute = 60
     package var signInLifetime = Duration.seconds(600)
+    /// A JWKS file; nil = no identity provider's tokens are taken.
+    package var jwtKeys: String?
+    package var jwtIssuer: String?
+    package var jwtAudience: String?
+    package var jwtUserClaim = "sub"
+    /// Nil = no identity provider is asked about tokens.
+    package var introspectionUrl: String?
+    package var introspectionClientId: String?
+    /// The file that holds the client's secret.
+    package var introspectionSecret: String?
     // Presence and commands
     package var presenceGrace = Duration.seconds(10)
     package var heartbeatInterval = Duration.seconds(25)

@@ -10,6 +10,16 @@ enum SettingsCheck {
                 problem: "user-header is set but trusted-proxies is not, so anybody could claim to be anybody",
                 advice: "set trusted-proxies to the address of your reverse proxy")
         }
+        if settings.jwtKeys != nil, settings.jwtIssuer == nil || settings.jwtAudience == nil {
+            throw SettingsError(
+                problem: "jwt-keys is set but jwt-issuer or jwt-audience is not, so a token meant for somebody else would do",
+                advice: "set jwt-issuer and jwt-audience to what your identity provider writes into iss and aud")
+        }
+        if settings.introspectionUrl != nil, settings.introspectionClientId == nil || settings.introspectionSecret == nil {
+            throw SettingsError(
+                problem: "introspection-url is set but introspection-client-id or introspection-secret is not",
+                advice: "set both to what your identity provider has given the relay")
+        }
         if settings.proxyProtocol, settings.trustedProxies.isEmpty {
             throw SettingsError(
                 problem: "proxy-protocol is on but trusted-proxies is not set, so every connection would be closed",
@@ -78,10 +88,11 @@ extension Setting {
         case .admin(let p): target[keyPath: p] = source[keyPath: p]
         case .networks(let p): target[keyPath: p] = source[keyPath: p]
         case .origins(let p), .hosts(let p), .words(let p, _): target[keyPath: p] = source[keyPath: p]
-        case .origin(let p), .headerName(let p), .file(let p): target[keyPath: p] = source[keyPath: p]
+        case .origin(let p), .headerName(let p), .file(let p), .word(let p), .service(let p): target[keyPath: p] = source[keyPath: p]
         case .directory(let p, _): target[keyPath: p] = source[keyPath: p]
         case .level(let p): target[keyPath: p] = source[keyPath: p]
         case .format(let p): target[keyPath: p] = source[keyPath: p]
+        case .claim(let p): target[keyPath: p] = source[keyPath: p]
         case .toggle(let p): target[keyPath: p] = source[keyPath: p]
         case .policy(let p): target[keyPath: p] = source[keyPath: p]
         }

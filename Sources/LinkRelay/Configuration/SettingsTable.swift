@@ -95,6 +95,27 @@ package enum SettingsTable {
         Setting(
             "sign-in-lifetime", .links, .duration(\.signInLifetime, .seconds(30)...day),
             "How long a sign-in address can be used, once."),
+        Setting(
+            "jwt-keys", .links, .file(\.jwtKeys), reloads: true,
+            "A JWKS file with the public keys (RSA, P-256, Ed25519) of an identity provider whose signed tokens are taken. Read again on SIGHUP. Needs jwt-issuer and jwt-audience."),
+        Setting(
+            "jwt-issuer", .links, .word(\.jwtIssuer), reloads: true,
+            "What such a token must say in iss, exactly."),
+        Setting(
+            "jwt-audience", .links, .word(\.jwtAudience), reloads: true,
+            "What such a token must say, or list, in aud."),
+        Setting(
+            "jwt-user-claim", .links, .claim(\.jwtUserClaim), reloads: true,
+            "The claim of such a token that names the user. Unknown names become ordinary users; the token's scope must contain link."),
+        Setting(
+            "introspection-url", .links, .service(\.introspectionUrl), reloads: true,
+            "Where an identity provider says whether a token is active (RFC 7662). Asked about tokens that are neither the relay's nor signed for it; answers are kept for a minute. Needs introspection-client-id and introspection-secret."),
+        Setting(
+            "introspection-client-id", .links, .word(\.introspectionClientId), reloads: true,
+            "As whom the relay asks."),
+        Setting(
+            "introspection-secret", .links, .file(\.introspectionSecret), reloads: true,
+            "The file with the secret for it. Read again on SIGHUP."),
     ]
 
     private static let rooms = [

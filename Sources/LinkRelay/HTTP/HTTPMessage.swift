@@ -63,6 +63,8 @@ package struct HTTPRequest: Sendable {
     package var remote: PeerAddress
     /// TLS here or at a declared proxy.
     package var isSecure: Bool
+    /// The connection itself comes from a proxy that the operator declared, whatever `remote` says.
+    package var isFromTrustedProxy = false
     package init(
         method: String, path: String, query: String? = nil, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
         remote: PeerAddress = PeerAddress(family: .v4, bytes: [127, 0, 0, 1], port: 0), isSecure: Bool = false

@@ -17,11 +17,14 @@ package final class RestAPI: Sendable {
     /// The operator's; owners decide on top of it.
     let policy: CommandPolicy
 
+    /// Users whom somebody else has signed in.
+    let outside: OutsideAccounts
+
     /// - Parameter monotonic: milliseconds of a clock that never jumps; ages the readiness answer.
     package init(
         keys: KeyService, accounts: Accounts, rooms: any RoomControl, store: any LinkStore, origins: OriginPolicy,
         site: StaticSite, log: Log, counters: RestCounters = RestCounters(),
-        policy: CommandPolicy = CommandPolicy(), monotonic: @escaping @Sendable () -> Int64
+        policy: CommandPolicy = CommandPolicy(), outside: OutsideAccounts = OutsideAccounts(), monotonic: @escaping @Sendable () -> Int64
     ) {
         self.keys = keys
         self.accounts = accounts
@@ -32,6 +35,7 @@ package final class RestAPI: Sendable {
         self.counters = counters
         self.store = store
         self.policy = policy
+        self.outside = outside
         probe = ReadinessProbe(store: store, monotonic: monotonic)
     }
 
@@ -57,8 +61,9 @@ package final class RestAPI: Sendable {
     /// What the operator can act on goes to the log; wrong ids and bad JSON are only counted.
     private func note(_ refusal: RestRefusal, _ request: HTTPRequest) {
         switch refusal {
-        case .unknownHost, .originRefused, .crossSite, .badToken, .missingScope, .badTicket:
+        case .unknownHost, .originRefused, .crossSite, .badToken, .missingScope, .badTicket, .unusableUser:
             log.write(.info, "rest_refused", ["reason": .string(refusal.rawValue), "peer": .string(request.remote.description)])
+        case .providerUnavailable: log.write(.warning, "provider_unavailable", [:])
         default: break
         }
     }

@@ -29,6 +29,13 @@ struct RestCall: Sendable {
         }
     }
 
+    /// For callers whom a proxy has signed in: a program, or a page that may be trusted with a change. Browsers name the origin of every
+    /// change, so what names none and says nothing of sites is no page.
+    var isProgramOrTrustedPage: Bool {
+        if case .none = verdict, request.header("sec-fetch-site") == nil { return true }
+        return isFromTrustedPage
+    }
+
     /// The token of `Authorization: Bearer` (RFC 6750 section 2.1); nil for no such header or another scheme, such as the
     /// Basic of a proxy in front.
     var bearerToken: String? {
@@ -37,7 +44,7 @@ struct RestCall: Sendable {
         let parts = value.split(separator: 0x20, maxSplits: 1)
         guard let scheme = parts.first, Self.isBearer(scheme) else { return nil }
         // Two headers or a missing token are a bad token, not the absence of one.
-        guard values.count == 1, parts.count == 2, parts[1].count <= 512 else { return "" }
+        guard values.count == 1, parts.count == 2, parts[1].count <= JSONWebToken.byteCount else { return "" }
         return String(decoding: parts[1], as: UTF8.self)
     }
 
@@ -77,10 +84,12 @@ struct RestCall: Sendable {
 enum RestCaller: Sendable {
     case bearer(UserRecord, Set<TokenScope>)
     case cookie(UserRecord, Set<TokenScope>)
+    /// Signed in by a trusted proxy.
+    case proxy(UserRecord)
 
     var user: UserRecord {
         switch self {
-        case .bearer(let user, _), .cookie(let user, _): user
+        case .bearer(let user, _), .cookie(let user, _), .proxy(let user): user
         }
     }
 
@@ -88,17 +97,19 @@ enum RestCaller: Sendable {
     var scopes: Set<TokenScope> {
         switch self {
         case .bearer(_, let scopes), .cookie(_, let scopes): scopes
+        case .proxy: [.link]
         }
     }
 }
 
 extension RestAPI {
-    /// The caller, by token or else by cookie; a change by cookie must come from a trusted page.
+    /// The caller, by token, or else by what a trusted proxy says, or else by cookie; a browser's change must come from a trusted page.
     func caller(_ call: RestCall) async throws(RestFailure) -> RestCaller {
         if let token = call.bearerToken {
             let (user, scopes) = try await bearer(token)
             return .bearer(user, scopes)
         }
+        if let user = try await proxied(call) { return .proxy(user) }
         guard let cookie = SessionCookie.value(in: call.request) else { throw RestFailure(.signInRequired) }
         if !call.method.isSafe && !call.isFromTrustedPage { throw RestFailure(.crossSite) }
         let session = try await stored { () async throws(StoreError) in try await self.accounts.webSession(cookie) }
@@ -107,8 +118,33 @@ extension RestAPI {
         return .cookie(user, scopes)
     }
 
-    /// The owner of a token that has the link scope.
+    /// The user whom a trusted proxy has signed in; nil when it names nobody.
+    func proxied(_ call: RestCall) async throws(RestFailure) -> UserRecord? {
+        switch outside.user(namedBy: call.request) {
+        case .absent: return nil
+        case .unusable: throw RestFailure(.unusableUser)
+        case .named(let name):
+            if !call.method.isSafe && !call.isProgramOrTrustedPage { throw RestFailure(.crossSite) }
+            return try await outsider(named: name)
+        }
+    }
+
+    private func outsider(named name: String) async throws(RestFailure) -> UserRecord {
+        let user = try await stored { () async throws(StoreError) in try await self.accounts.outsider(named: name) }
+        guard let user else { throw RestFailure(.unusableUser) }
+        return user
+    }
+
+    /// The owner of a token that has the link scope, ours or an identity provider's.
     func bearer(_ token: String) async throws(RestFailure) -> (UserRecord, Set<TokenScope>) {
+        let identity: OutsideIdentity?
+        do { identity = try await outside.identity(bearer: token, now: accounts.now()) } catch {
+            throw RestFailure(.providerUnavailable)
+        }
+        if let identity {
+            guard identity.scopes.contains(.link) else { throw RestFailure(.missingScope) }
+            return (try await outsider(named: identity.name), [.link])
+        }
         guard !token.isEmpty,
             let (user, scopes) = try await stored({ () async throws(StoreError) in
                 try await self.accounts.authenticateBearer(token)

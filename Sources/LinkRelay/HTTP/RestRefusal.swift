@@ -17,7 +17,9 @@ package enum RestRefusal: String, Sendable, CaseIterable {
     case badToken = "bad_token"
     case missingScope = "missing_scope"
     case badTicket = "bad_ticket"
+    case unusableUser = "unusable_user"
     case crossSite = "cross_site"
+    case pageOnly = "page_only"
     // What was sent.
     case unsupportedMediaType = "unsupported_media_type"
     case badJSON = "bad_json"
@@ -28,29 +30,33 @@ package enum RestRefusal: String, Sendable, CaseIterable {
     case invalidCredential = "invalid_credential"
     case invalidText = "invalid_text"
     case invalidPolicy = "invalid_policy"
+    case invalidLabel = "invalid_label"
     // What is there.
     case noSuchInstance = "no_such_instance"
     case instanceLimit = "instance_limit"
+    case noSuchToken = "no_such_token"
+    case tokenLimit = "token_limit"
     // What we cannot do right now.
     case storeUnavailable = "store_unavailable"
     case keysUnavailable = "keys_unavailable"
     case qrUnavailable = "qr_unavailable"
+    case providerUnavailable = "provider_unavailable"
 
     /// The HTTP status (RFC 9110 section 15).
     package var status: UInt16 {
         switch self {
         case .unknownHost: 421
-        case .originRefused, .crossSite: 403
-        case .notFound, .noSuchInstance: 404
+        case .originRefused, .crossSite, .pageOnly: 403
+        case .notFound, .noSuchInstance, .noSuchToken: 404
         case .methodNotAllowed: 405
         // A token without the scope is 401 like a bad one: paired installs drop their sign-in on 401 alone.
-        case .signInRequired, .badToken, .missingScope, .badTicket: 401
+        case .signInRequired, .badToken, .missingScope, .badTicket, .unusableUser: 401
         case .unsupportedMediaType: 415
         case .badJSON, .invalidID, .invalidName, .invalidInstallID, .invalidLegacyKey, .invalidCredential, .invalidText,
-            .invalidPolicy:
+            .invalidPolicy, .invalidLabel:
             400
-        case .instanceLimit: 400
-        case .storeUnavailable, .keysUnavailable, .qrUnavailable: 503
+        case .instanceLimit, .tokenLimit: 400
+        case .storeUnavailable, .keysUnavailable, .qrUnavailable, .providerUnavailable: 503
         }
     }
 
@@ -68,7 +74,9 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         case .badToken: "The token is not valid."
         case .missingScope: "The token lacks the link permission."
         case .badTicket: "The sign-in ticket is not valid any more. Make a new one."
+        case .unusableUser: "The name under which you are signed in elsewhere cannot be used here."
         case .crossSite: "A signed-in browser may change things from this server's own page or an allowed origin only."
+        case .pageOnly: "Tokens are made and revoked on this server's own page, signed in there."
         case .unsupportedMediaType: "The body must be sent as application/json."
         case .badJSON: "The body must be a JSON object."
         case .invalidID: "The id must be a positive whole number."
@@ -79,10 +87,14 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         case .invalidCredential: "Send either a ticket or a token."
         case .invalidText: "The text must have 1 to 512 characters."
         case .invalidPolicy: "The policy has a mode (default, strict or open) and lists of at most \(InstancePolicy.wordCount) words."
+        case .invalidLabel: "The label must be text of 1 to \(Accounts.nameBytes) bytes without control characters."
+        case .noSuchToken: "There is no such token."
+        case .tokenLimit: "There are too many tokens already. Revoke some."
         case .noSuchInstance: "There is no such instance."
         case .instanceLimit: "Instance limit reached"
         case .storeUnavailable: "The server cannot reach its store right now. Try again."
         case .keysUnavailable: "The server cannot make keys right now. Try again."
+        case .providerUnavailable: "The account service cannot be asked right now. Try again."
         case .qrUnavailable: "The server cannot draw the code right now. Try again."
         }
     }
@@ -102,11 +114,11 @@ struct RestFailure: Error {
         self.refusal = refusal
         switch refusal {
         // RFC 9110 section 11.6.1, RFC 6750 section 3.
-        case .signInRequired, .badTicket: headers = [("WWW-Authenticate", "Bearer")]
+        case .signInRequired, .badTicket, .unusableUser: headers = [("WWW-Authenticate", "Bearer")]
         case .badToken: headers = [("WWW-Authenticate", "Bearer error=\"invalid_token\"")]
         case .missingScope: headers = [("WWW-Authenticate", "Bearer error=\"insufficient_scope\"")]
         // ComfyUI retries after 2 s and 4 s by itself.
-        case .storeUnavailable, .keysUnavailable, .qrUnavailable: headers = [("Retry-After", "2")]
+        case .storeUnavailable, .keysUnavailable, .qrUnavailable, .providerUnavailable: headers = [("Retry-After", "2")]
         default: break
         }
     }

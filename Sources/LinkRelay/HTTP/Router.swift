@@ -22,7 +22,7 @@ enum RestMethod: String, Sendable, CaseIterable {
 }
 
 enum Route: Hashable, Sendable {
-    case link, selfPair, policy, events, session, signOutEverywhere, qr, health, readiness, metrics
+    case link, selfPair, policy, events, session, signOutEverywhere, tokens, qr, health, readiness, metrics
     /// A file of the page.
     case file(StaticSite.File)
 
@@ -35,6 +35,7 @@ enum Route: Hashable, Sendable {
         case "/api/link/events": self = .events
         case "/api/session": self = .session
         case "/api/session/everywhere": self = .signOutEverywhere
+        case "/api/tokens": self = .tokens
         case "/api/qr": self = .qr
         case "/healthz": self = .health
         case "/readyz": self = .readiness
@@ -48,7 +49,7 @@ enum Route: Hashable, Sendable {
     var methods: [RestMethod] {
         switch self {
         case .link: [.get, .head, .post, .put, .delete, .options]
-        case .session: [.get, .head, .post, .delete, .options]
+        case .session, .tokens: [.get, .head, .post, .delete, .options]
         case .policy: [.get, .head, .put, .options]
         case .selfPair, .signOutEverywhere, .qr: [.post, .options]
         case .events, .health, .readiness, .metrics, .file: [.get, .head, .options]
@@ -58,7 +59,7 @@ enum Route: Hashable, Sendable {
     /// What other origins on the list may call, preflight included.
     var isAPI: Bool {
         switch self {
-        case .link, .selfPair, .events, .session, .signOutEverywhere, .qr: true
+        case .link, .selfPair, .events, .session, .signOutEverywhere, .tokens, .qr: true
         // The policy is there to hold other sites' pages in check.
         case .policy, .health, .readiness, .metrics, .file: false
         }
@@ -76,6 +77,7 @@ enum Route: Hashable, Sendable {
         case .events: "link_events"
         case .session: "session"
         case .signOutEverywhere: "session_everywhere"
+        case .tokens: "tokens"
         case .qr: "qr"
         case .health: "healthz"
         case .readiness: "readyz"
@@ -86,7 +88,8 @@ enum Route: Hashable, Sendable {
 
     static let unknownLabel = "unknown"
     static let labels = [
-        "link", "link_self", "link_policy", "link_events", "session", "session_everywhere", "qr", "healthz", "readyz", "metrics", "page", unknownLabel,
+        "link", "link_self", "link_policy", "link_events", "session", "session_everywhere", "tokens", "qr", "healthz", "readyz", "metrics",
+        "page", unknownLabel,
     ]
 }
 
@@ -112,6 +115,7 @@ extension RestAPI {
         case .events: return try await linkEvents(call)
         case .session: return try await session(call)
         case .signOutEverywhere: return try await signOutEverywhere(call)
+        case .tokens: return try await tokens(call)
         case .qr: return try await drawQR(call)
         case .health: return .json(["status": "ok"])
         case .readiness: return await readiness()
@@ -126,6 +130,14 @@ extension RestAPI {
         case .put: try await rename(call)
         case .delete: try await delete(call)
         case .get, .head, .options: try await list(call)
+        }
+    }
+
+    private func tokens(_ call: RestCall) async throws(RestFailure) -> HTTPResponse {
+        switch call.method {
+        case .post: try await makeToken(call)
+        case .delete: try await removeToken(call)
+        case .get, .head, .put, .options: try await listTokens(call)
         }
     }
 

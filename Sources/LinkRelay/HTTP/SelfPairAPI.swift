@@ -6,10 +6,16 @@
 import LinkProtocol
 
 extension RestAPI {
-    /// Bearer only; `{installId, name?, legacyKey?}` becomes `{id, key, name}`.
+    /// Never by cookie: `{installId, name?, legacyKey?}` becomes `{id, key, name}`.
     func pairSelf(_ call: RestCall) async throws(RestFailure) -> HTTPResponse {
-        guard let token = call.bearerToken else { throw RestFailure(.signInRequired) }
-        let (user, _) = try await bearer(token)
+        let user: UserRecord
+        if let token = call.bearerToken {
+            (user, _) = try await bearer(token)
+        } else if let proxied = try await proxied(call) {
+            user = proxied
+        } else {
+            throw RestFailure(.signInRequired)
+        }
         let body = try call.body()
         let installID = try FieldRules.installID(body)
         let name = try FieldRules.optionalName(body)

@@ -11,17 +11,17 @@ enum AdminListening {
     /// Only the daemon's own user.
     private static let mode: UInt32 = 0o600
 
-    /// The descriptor and the address to tell; nil when the surface is off.
-    static func open(_ place: AdminListen, dataDir: String) throws(ListenFailure) -> (descriptor: Int32, address: String)? {
+    /// The socket and the address to tell; nil when the surface is off.
+    static func open(_ place: AdminListen, dataDir: String) throws(ListenFailure) -> (socket: SharedSocket, address: String)? {
         switch place {
         case .off: return nil
         case .at(.tcp(let host, let port)):
             let opened = try Listening.open(host: host, port: port)
             let text = host.contains(":") ? "http://[\(host)]:\(opened.port)" : "http://\(host):\(opened.port)"
-            return (opened.descriptor, text)
+            return (SharedSocket(descriptor: opened.descriptor, path: nil), text)
         case .standard, .at(.unix):
             guard let path = place.socketPath(dataDir: dataDir) else { return nil }
-            return (try openSocket(path), "unix:\(path)")
+            return (SharedSocket(descriptor: try openSocket(path), path: path), "unix:\(path)")
         }
     }
 
@@ -42,6 +42,7 @@ extension Shard {
     func listenForAdmin(_ descriptor: Int32) {
         var options = cws_listener_options()
         options.tag = Self.adminTag
+        options.is_shared = true
         if cws_loop_listen_take(loop.raw, descriptor, &options) != CWS_OK {
             shared.log.write(.error, "listen_failed", ["loop": .int(Int64(index)), "detail": .string(String(cString: cws_last_error()))])
         }

@@ -9,6 +9,7 @@ import { instanceView } from "./instance.js";
 import { instancesView } from "./instances.js";
 import { firstStepsView } from "./first-steps.js";
 import { brand, confirm, menu } from "./parts.js";
+import { tokensDialog } from "./tokens.js";
 
 function themeChoice() {
   const options = [["system", "System"], ["light", "Light"], ["dark", "Dark"]].map(([value, label]) =>
@@ -49,6 +50,7 @@ export function homeView(app) {
     stage.focus();
   };
   const past = historyDialog(app);
+  const tokens = tokensDialog();
   const pill = connectionPill(() => past.open());
   const list = instancesView(app);
   const detail = instanceView(app);
@@ -68,6 +70,7 @@ export function homeView(app) {
         menu("Settings", "menu", [
           themeChoice(),
           ["Connection history", "clock", () => past.open()],
+          ["Access tokens", "link", () => tokens.open()],
           ["Sign out", "out", () => app.signOut()],
           ["Sign out everywhere", "out", () => askSignOut(app)],
         ])),

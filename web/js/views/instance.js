@@ -9,7 +9,9 @@ import { activitiesView, runningView } from "./activities.js";
 import { addDialog } from "./add-resource.js";
 import { conditionOf } from "./instances.js";
 import { createView } from "./create.js";
+import { eventsDialog } from "./events.js";
 import { pairingView } from "./pairing.js";
+import { policyDialog } from "./policy.js";
 import { renameDialog } from "./rename.js";
 import { resourcesView } from "./resources.js";
 import { button, confirm, iconButton, menu, tabs } from "./parts.js";
@@ -36,6 +38,8 @@ async function askRekey(app) {
 
 function headView(app) {
   const rename = renameDialog(app);
+  const policy = policyDialog(app);
+  const events = eventsDialog(app);
   const name = h("h1");
   const chip = h("span", { class: "chip", role: "status" });
   const facts = h("p", { class: "muted facts" });
@@ -46,6 +50,8 @@ function headView(app) {
     h("div", { class: "detail-title" }, h("div", { class: "title-line" }, name, chip), facts),
     menu("More actions", "more", [
       ["Rename", "pencil", () => rename.open(app.store.get().selectedId)],
+      ["Downloads", "download", () => policy.open(app.store.get().selectedId)],
+      ["Pairing history", "clock", () => events.open(app.store.get().selectedId)],
       ["New code", "refresh", () => askRekey(app)],
       ["Delete", "trash", () => askDelete(app), "danger"],
     ]),
@@ -59,6 +65,7 @@ function headView(app) {
       const others = state.room.presence.client - 1;
       const parts = [];
       if (instance.createdAt) parts.push(`Created ${ago(instance.createdAt, now)}`);
+      if (instance.pairedAt) parts.push(`paired ${ago(instance.pairedAt, now)}${instance.pairedFrom ? ` from ${instance.pairedFrom}` : ""}`);
       if (condition === "offline" && instance.lastSeenAt) parts.push(`last seen ${ago(instance.lastSeenAt, now)}`);
       if (state.room.presence.sd > 1) parts.push(`${state.room.presence.sd} installs in this room`);
       if (others > 0) parts.push(others === 1 ? "open in one other page" : `open in ${others} other pages`);

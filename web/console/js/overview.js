@@ -1,0 +1,34 @@
+// The line of figures above the tabs. SPDX-License-Identifier: Apache-2.0
+
+import { h, setText } from "/js/dom.js";
+import { count } from "/js/format.js";
+import { perSecond, size } from "./words.js";
+
+const TILES = ["Rooms", "Members", "Connections", "Messages a second, in", "Traffic, in", "Memory"];
+
+export function overview() {
+  const tiles = TILES.map((title) => {
+    const value = h("span");
+    const more = h("span", { class: "tile-more" });
+    return { value, more, node: h("div", { class: "tile" }, h("dt", null, title), h("dd", null, value, more)) };
+  });
+  return {
+    node: h("dl", { class: "tiles" }, tiles.map((one) => one.node)),
+    update({ status, rates }) {
+      if (!status) return;
+      const speed = (rate) => (rate === null ? "–" : `${size(rate)}/s`);
+      const texts = [
+        [count.format(status.rooms), `of ${count.format(status.links)} links`],
+        [count.format(status.members.sd + status.members.client), `${count.format(status.members.sd)} extensions, ${count.format(status.members.client)} clients`],
+        [count.format(status.connections), `${count.format(status.websockets)} WebSockets`],
+        [perSecond(rates.messagesIn), `${perSecond(rates.messagesOut)} out, ${count.format(status.commandsInFlight)} in flight`],
+        [speed(rates.bytesIn), `${speed(rates.bytesOut)} out`],
+        [size(status.residentBytes), `${size(status.queuedBytes)} queued, ${count.format(status.openFiles)} files`],
+      ];
+      texts.forEach(([value, more], i) => {
+        setText(tiles[i].value, value);
+        setText(tiles[i].more, more);
+      });
+    },
+  };
+}
