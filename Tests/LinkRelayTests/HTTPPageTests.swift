@@ -8,7 +8,8 @@ import Testing
 @Suite("HTTP: the page")
 struct HTTPPageTests {
     private static let site = StaticSite(files: [
-        EmbeddedFile(path: "/index.html", contentType: "text/html; charset=utf-8", etag: "\"aa\"", base64: "PCFkb2N0\neXBlPg=="),
+        EmbeddedFile(
+            path: "/index.html", contentType: "text/html; charset=utf-8", etag: "\"aa\"", base64: "PCFkb2N0\neXBlPg=="),
         EmbeddedFile(path: "/js/main.js", contentType: "text/javascript; charset=utf-8", etag: "\"bb\"", base64: "MQ=="),
     ])
     private static let policy =
@@ -81,7 +82,9 @@ struct HTTPPageTests {
         for path in ["/", "/js/main.js", "/metrics"] { #expect(await fixture.send("GET", path).mayCompress, "\(path)") }
         #expect(await fixture.send("GET", "/", ["if-none-match": "*"]).mayCompress)
         let key = ["authorization": "Bearer \(fixture.token)"]
-        for (method, path) in [("GET", "/api/link"), ("POST", "/api/link"), ("GET", "/api/session"), ("GET", "/x"), ("GET", "/readyz")] {
+        for (method, path) in [
+            ("GET", "/api/link"), ("POST", "/api/link"), ("GET", "/api/session"), ("GET", "/x"), ("GET", "/readyz"),
+        ] {
             #expect(await !fixture.send(method, path, key).mayCompress, "\(method) \(path)")
         }
         #expect(await !fixture.send("POST", "/api/link/self", json: #"{"installId":"a"}"#, key).mayCompress)
@@ -94,7 +97,8 @@ struct HTTPPageTests {
     @Test(
         "only whole paths of embedded files exist",
         arguments: [
-            "/js", "/js/", "/js/main", "js/main.js", "/js//main.js", "/JS/main.js", "/js/../index.html", "/js/main.js/", "", "//",
+            "/js", "/js/", "/js/main", "js/main.js", "/js//main.js", "/JS/main.js", "/js/../index.html", "/js/main.js/", "",
+            "//",
         ])
     func paths(_ path: String) {
         #expect(Self.site.file(at: path) == nil)
