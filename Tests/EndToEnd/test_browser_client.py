@@ -75,7 +75,7 @@ def test_a_site_links_works_and_comes_back(make_relay, extension, origin, closin
     browser.wait(["ack", {"success": True, "msg": "Joined"}])
     browser.wait(["roomPresence", {"client": 1, "sd": 0}])
     if len(transports) == 2:
-        browser.wait(["upgrade", "websocket"])
+        browser.until(lambda: browser.script("return socket.io.engine.transport.name") == "websocket", "it never upgraded")
 
     install = extension("native", relay, code)
     install.wait("upgradeKey")

@@ -1,7 +1,6 @@
 // Lines that a peer cannot forge, storms that are counted, and a full pipe that holds nobody up.
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
 import Glibc
 import Testing
 
@@ -153,7 +152,40 @@ import Testing
         #expect(Pipe.drain(pipe.reading) == (0..<1000).map { "line \($0)\n" }.joined())
     }
 
-    @Test func aFullPipeHoldsNobodyUp() async throws {
+    /// Reads a pipe to its end on a thread.
+    private final class DrainingThread: Sendable {
+        private let thread: Locked<pthread_t>
+        private let drained = Locked("")
+
+        init(_ descriptor: Int32) {
+            let drained = drained
+            let box = Unmanaged.passRetained(Body {
+                let text = Pipe.drain(descriptor)
+                drained.withLock { $0 = text }
+            })
+            var made = pthread_t()
+            pthread_create(
+                &made, nil,
+                { argument in
+                    if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
+                    return nil
+                }, box.toOpaque())
+            thread = Locked(made)
+        }
+
+        /// Waits for the end of the pipe.
+        func text() -> String {
+            pthread_join(thread.withLock { $0 }, nil)
+            return drained.withLock { $0 }
+        }
+
+        private final class Body: Sendable {
+            let run: @Sendable () -> Void
+            init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+        }
+    }
+
+    @Test func aFullPipeHoldsNobodyUp() throws {
         let pipe = try Pipe()
         let stuffedBytes = pipe.fill()
         let writer = LogWriter(descriptor: pipe.writing, ceilingBytes: 10_240) { Array("dropped \($0)\n".utf8) }
@@ -166,18 +198,11 @@ import Testing
         #expect(!writer.flush(milliseconds: 1))
         let reading = pipe.reading
         // A thread of its own: the pool's two may both be in tests that wait, this one among them.
-        let drained = Locked("")
-        let (ends, end) = AsyncStream.makeStream(of: Void.self)
-        Thread.detachNewThread {
-            let text = Pipe.drain(reading)
-            drained.withLock { $0 = text }
-            end.finish()
-        }
+        let drain = DrainingThread(reading)
         #expect(writer.flush(milliseconds: 60_000))
         writer.close()
         pipe.closeWriting()
-        for await _ in ends {}
-        let text = drained.withLock { $0 }
+        let text = drain.text()
         #expect(text.utf8.count > stuffedBytes + takenCount * 1024)
         #expect(text.contains("dropped "))
         withExtendedLifetime(pipe) {}
