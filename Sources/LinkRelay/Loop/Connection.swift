@@ -110,8 +110,8 @@ extension EventLoop {
     func connection(id: UInt64) -> Connection? { cws_loop_find(raw, id).map { Connection(raw: $0) } }
 
     /// Runs `body` with this loop's shard after everything posted before; unlike an actor hop it keeps its place among connections moved
-    /// here. Any thread. `body` may carry a session that this call hands over: the caller must not touch it afterwards.
-    func post(_ body: sending @escaping (Shard) -> Void) {
+    /// here. Any thread.
+    func post(_ body: @escaping @Sendable (Shard) -> Void) {
         let box = Unmanaged.passRetained(PostBox(self, body))
         let posted = cws_loop_post(
             raw,
@@ -124,10 +124,18 @@ extension EventLoop {
     }
 }
 
-private final class PostBox {
+/// Carries what is not Sendable to the loop that will own it.
+///
+/// Proof for @unchecked: whoever makes one gives up what is in it (a session that was unregistered here), and the mailbox's lock orders
+/// what was done before with what is done there.
+struct HandedOver<Value>: @unchecked Sendable {
+    let value: Value
+}
+
+private final class PostBox: Sendable {
     let loop: EventLoop
-    let body: (Shard) -> Void
-    init(_ loop: EventLoop, _ body: @escaping (Shard) -> Void) {
+    let body: @Sendable (Shard) -> Void
+    init(_ loop: EventLoop, _ body: @escaping @Sendable (Shard) -> Void) {
         self.loop = loop
         self.body = body
     }

@@ -227,8 +227,8 @@ extension Shard {
         engine.probe = nil
         poll?.setSession(nil)
         // The session first, then its connections: they find it there.
-        nonisolated(unsafe) let handedOver = session
-        target.post { shard in shard.adoptPolling(handedOver, waiting) }
+        let cargo = HandedOver(value: (session: session, waiting: waiting))
+        target.post { shard in shard.adoptPolling(cargo.value.session, cargo.value.waiting) }
         poll?.move(to: target)
         probe?.move(to: target)
     }
