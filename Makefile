@@ -76,6 +76,14 @@ fuzz: deps ## one fuzzer for SECONDS: T=frame http1 chunks handshake deflate, or
 tsan: deps ## the Swift tests under the thread sanitizer
 	swift test --disable-xctest --sanitize=thread --scratch-path .build/tsan
 
+tsan-e2e: test-deps ## real clients against a relay under the thread sanitizer; fails on any report
+	swift build --product relayd --sanitize=thread --scratch-path .build/tsan
+	@rm -rf build/tsan && mkdir -p build/tsan
+	@TSAN_OPTIONS="log_path=$(CURDIR)/build/tsan/relayd" \
+		RELAYD_BIN="$$(swift build --sanitize=thread --scratch-path .build/tsan --show-bin-path)/relayd" \
+		Tests/EndToEnd/run test_browser_client.py test_dialects.py test_pairing.py test_wire_polling.py
+	@! grep -h SUMMARY build/tsan/* 2>/dev/null
+
 asan: deps ## the Swift tests under the address sanitizer
 	swift test --disable-xctest --sanitize=address --scratch-path .build/asan
 

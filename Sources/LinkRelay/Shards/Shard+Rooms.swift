@@ -67,6 +67,9 @@ extension Shard {
     func unseat(_ session: Session, how: Departure) {
         guard let room = session.room else { return }
         session.room = nil
+        // The session may move to another loop next: nothing here may remember it.
+        room.newcomers.removeAll { $0 === session }
+        room.heldBack.removeAll { $0 === session }
         noteDeparture(session, from: room, how)
         if session.role == .sd {
             remove(session, from: &room.sds)

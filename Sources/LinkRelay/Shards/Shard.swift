@@ -66,7 +66,13 @@ final class Shard {
     /// Forgets the session here: it is gone or moves to another loop, and must not be touched from here again.
     func unregister(_ session: Session) {
         sessions[session.serial] = nil
-        if let engine = session.engine { engineSessions[engine.sid] = nil }
+        if let engine = session.engine {
+            engineSessions[engine.sid] = nil
+            if engine.isPollDirty {
+                engine.isPollDirty = false
+                dirtyPolls.removeAll { $0 === session }
+            }
+        }
         if session.isHeldBack {
             session.isHeldBack = false
             heldBack.removeAll { $0 === session }
