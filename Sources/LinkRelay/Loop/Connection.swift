@@ -10,8 +10,6 @@ struct Connection: Equatable {
     let raw: OpaquePointer
 
     var id: UInt64 { cws_conn_id(raw) }
-    var loopRaw: OpaquePointer { cws_conn_loop(raw) }
-    var isWebSocket: Bool { cws_conn_is_websocket(raw) }
     var isTLS: Bool { cws_conn_is_tls(raw) }
     var listenerTag: UInt16 { cws_conn_listener_tag(raw) }
     var queuedBytes: Int { cws_queued_bytes(raw) }
@@ -38,10 +36,8 @@ struct Connection: Equatable {
 
     func pause() { cws_conn_pause(raw) }
     func resume() { cws_conn_resume(raw) }
-    func abort(_ reason: cws_reason) { cws_abort(raw, reason) }
     func abortLocally() { cws_abort(raw, CWS_R_LOCAL_ABORT) }
     func abortAsSlow() { cws_abort(raw, CWS_R_QUEUE_OVERFLOW) }
-    func abortAsSilent() { cws_abort(raw, CWS_R_HEARTBEAT_TIMEOUT) }
     func move(to loop: EventLoop) { cws_conn_move(raw, loop.raw) }
 
     /// False: the queue is at its ceiling, nothing was queued.
@@ -55,9 +51,6 @@ struct Connection: Equatable {
 
     /// A larger message is skipped, not fatal.
     func setMessageCeiling(_ bytes: Int) { cws_set_message_ceiling(raw, bytes, true) }
-    func setQueueCeiling(bytes: Int, count: Int) {
-        cws_set_queue_ceiling(raw, bytes, UInt32(clamping: count))
-    }
     func setHeartbeat(intervalMs: UInt32, timeoutMs: UInt32, ping: Message?) {
         cws_set_heartbeat(raw, intervalMs, timeoutMs, ping?.raw)
     }

@@ -28,9 +28,9 @@ enum DropReason: Int, CaseIterable, Sendable {
 /// Something a peer asked for and did not get; `code` is what the peer reads beside the sentence.
 enum RefusalReason: Int, CaseIterable, Sendable {
     case malformed, unknownEvent, unknownRole, notIdentified, notInRoom, wrongRole, badKey, binary, tooLarge
-    case roomFull, commandsInFlight, instanceOffline, duplicateCommand, unsupported, tooManyAttachments
+    case roomFull, commandsInFlight, instanceOffline, duplicateCommand, unsupported
     case unknownKey, unknownCode, spentCode, expiredCode, deletedKey, tooManyTries, storeUnavailable
-    case originRefused, draining, connectionsPerAddress, unknownSession, badTransport, badEngineVersion, pollOverlap, idTooLong
+    case originRefused, draining, connectionsPerAddress, unknownSession, badTransport, badEngineVersion, pollOverlap
     case invalidNamespace, policy, blocked
 
     var code: String {
@@ -49,7 +49,6 @@ enum RefusalReason: Int, CaseIterable, Sendable {
         case .instanceOffline: "instance_offline"
         case .duplicateCommand: "duplicate_command"
         case .unsupported: "unsupported"
-        case .tooManyAttachments: "too_many_attachments"
         case .unknownKey: "unknown_key"
         case .unknownCode: "unknown_code"
         case .spentCode: "spent_code"
@@ -64,7 +63,6 @@ enum RefusalReason: Int, CaseIterable, Sendable {
         case .badTransport: "bad_transport"
         case .badEngineVersion: "bad_engine_version"
         case .pollOverlap: "poll_overlap"
-        case .idTooLong: "id_too_long"
         case .invalidNamespace: "invalid_namespace"
         case .policy: "policy"
         case .blocked: "blocked"
