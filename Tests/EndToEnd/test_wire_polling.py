@@ -268,3 +268,25 @@ def test_abandoned_poll_ends_the_session(relay):
     raw.reset()
     watcher.upto(b'42["roomPresence",{"client":1,"sd":0}]')
     watcher.close()
+
+
+def test_requests_find_a_session_that_moves(make_relay):
+    """A `join` takes the session to its room's loop; polls that come in that moment are for a session of neither loop."""
+    relay = make_relay(loops=2)
+    keys = [relay.pair_self(f"moving-{n}")[1] for n in range(6)]
+    polls = [RawSocket(relay) for _ in range(8)]
+    head = f"HTTP/1.1\r\nHost: {relay.host}:{relay.port}\r\n"
+    for number in range(150):
+        session = PollingSession(relay)
+        assert session.post("40", '42["iam",{"type":"client"}]')[0] == 200
+        body = "420" + json.dumps(["join", keys[number % len(keys)]])
+        poster, poll = RawSocket(relay), polls[number % len(polls)]
+        poster.send(f"POST {ENGINE_PATH}?{session.query} {head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        poll.send(f"GET {ENGINE_PATH}?{session.query} {head}\r\n".encode())
+        assert poster.response()[0] == 200
+        status, _, answer = poll.response()
+        assert status == 200, (number, answer)
+        poster.close()
+        session.post("41")
+    for poll in polls:
+        poll.close()

@@ -64,8 +64,8 @@ extension Shard {
             return connection.move(to: shared.shards[place.loop].loop)
         }
         guard let session = engineSessions[sid], let engine = session.engine, !session.isGone else {
-            counters.refuse(.unknownSession)
-            return refuseEngine(connection, .sessionUnknown, cors)
+            // It is on its way here: the directory knew before this loop did.
+            return askAgain(connection)
         }
         if isForbidden(connection, source) { return refuseEngine(connection, .forbidden, []) }
         guard isPolling else { return beginUpgrade(connection, session, engine, cors) }
@@ -73,6 +73,14 @@ extension Shard {
         case "GET": poll(connection, session, engine, cors)
         case "POST": receive(connection, session, engine, cors)
         default: refuseEngine(connection, .badHandshakeMethod, cors)
+        }
+    }
+
+    /// Looks at the request again after what other loops have posted here: the session it is for, or the news that it ended on the way.
+    private func askAgain(_ connection: Connection) {
+        let id = connection.id
+        loop.post { shard in
+            if let connection = shard.loop.connection(id: id) { shard.engineRequest(connection) }
         }
     }
 
@@ -194,7 +202,8 @@ extension Shard {
         } else if engine.probe == connection {
             engine.probe = nil
             engine.isProbed = false
-        } else if session.connection == connection {
+        } else if session.connection == connection || (session.connection == nil && engine.transport == .websocket) {
+            // Nil: it died before the loop it was to move to had it.
             session.connection = nil
             forgetEngine(session, engine)
             // The deployed python client means to say DISCONNECT when it leaves, but drops it: its close frame is all that arrives.
@@ -210,7 +219,7 @@ extension Shard {
         shared.directory.set(engine.sid, .init(loop: home, role: session.role))
         engine.isPingArmed = false
         if engine.transport == .websocket {
-            guard let connection = session.connection else { return }
+            guard let connection = session.connection else { return forgetEngine(session, engine) }
             session.connection = nil
             connection.setHeartbeat(intervalMs: 0, timeoutMs: 0, ping: nil)
             return connection.move(to: target)
