@@ -84,8 +84,9 @@ tsan-e2e: test-deps ## real clients against a relay under the thread sanitizer; 
 		Tests/EndToEnd/run test_browser_client.py test_dialects.py test_pairing.py test_wire_polling.py
 	@! grep -h SUMMARY build/tsan/* 2>/dev/null
 
+# No leak check: it cannot follow the tagged pointers in which Swift keeps the payloads of enums, and takes every constant for lost.
 asan: deps ## the Swift tests under the address sanitizer
-	swift test --disable-xctest --sanitize=address --scratch-path .build/asan
+	ASAN_OPTIONS=detect_leaks=0 swift test --disable-xctest --sanitize=address --scratch-path .build/asan
 
 # ---------------------------------------------------------------- care
 

@@ -3,7 +3,7 @@
  * Paths: /hello; /echo (body back), /small (16 bytes of body at most), /skip (more is skipped; answers "<size> <prefix>"); /later
  * (answered by a post), /wait (answered by fixture_answer_waiting), /stream; /bye (Connection: close); /abort; /move (to the other
  * loop, answered there); /peer (whose connection it is); /ws.
- * Texts on /ws are echoed, but for: "!close" "!abort" "!move" "!pause" (or a text that begins so) "!beat", "!fill" and "!share" (send until the queue is full, new messages or one)
+ * Texts on /ws are echoed, but for: "!close" "!part" (close, but hear the peer out) "!abort" "!move" "!pause" (or a text that begins so) "!beat", "!fill" and "!share" (send until the queue is full, new messages or one)
  * and "!kill" (abort, then send to show that it is refused); "!join", and "!all" (one message to all who joined).
  * /text answers FIXTURE_TEXT compressed if it may. SPDX-License-Identifier: Apache-2.0 */
 #include "test_loop_fixture.h"
@@ -243,6 +243,8 @@ static bool obey(fixture_side *s, cws_conn *c, cws_slice order)
         send_to_all(s);
     else if (is(order, "!close"))
         cws_close(c, 4001, text("as told"));
+    else if (is(order, "!part"))
+        cws_close_hearing_out(c, 4001, text("as told"));
     else if (is(order, "!abort"))
         cws_abort(c, CWS_R_NONE);
     else if (is(order, "!kill")) {

@@ -15,7 +15,7 @@ PROCESSES = 2
 DRAIN_SECONDS = 3
 # After the new one started: the library waits 1 to 5 s between tries, half as much more by its jitter, and the machine is busy.
 BACK_SECONDS = 30
-# A status that was on its way when the connection ended is lost; then the time-out ends the command.
+# A status that a library still had in its own buffer when the connection ended is lost; then the time-out ends the command.
 COMMAND_TIMEOUT_SECONDS = 20
 ENDED_SECONDS = COMMAND_TIMEOUT_SECONDS + 15
 SETTLE_COMMANDS = ROOMS // 2
@@ -86,4 +86,4 @@ def test_a_restart_that_nobody_notices(activated, tmp_path, closing):
     assert total(found, "unended") == 0, f"commands without an end: {found}"
     assert total(found, "delivered_twice") == 0, f"commands delivered twice: {found}"
     by_relay = sum(sum(one["ended_by_relay"].values()) for one in found)
-    assert by_relay <= total(found, "sent") // 10, f"too many were ended by the relay: {found}"
+    assert by_relay <= total(found, "sent") // 100, f"too many were ended by the relay: {found}"

@@ -352,6 +352,10 @@ void cws_set_heartbeat(cws_conn *c, uint32_t interval_ms, uint32_t timeout_ms, c
 /* Begins the close handshake after what is queued; `reason` at most 123 bytes of UTF-8. Input is ignored from now on. */
 void cws_close(cws_conn *c, uint16_t code, cws_slice reason);
 
+/* As cws_close, but what the peer sent before it saw our close frame is still delivered (on_message, on_skipped, on_pong), until its
+ * own close frame comes or cws_limits.close_timeout_ms passes (RFC 6455 1.4: data is discarded only after *receiving* one). */
+void cws_close_hearing_out(cws_conn *c, uint16_t code, cws_slice reason);
+
 /* Queues a reference (retains). Flushed at the end of the turn. CWS_QUEUE_FULL queues nothing and closes nothing. */
 cws_status cws_send(cws_conn *c, cws_message *m);
 size_t cws_queued_bytes(const cws_conn *c);

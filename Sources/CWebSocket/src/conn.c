@@ -128,7 +128,7 @@ bool cws_conn_wants_input(const cws_conn *c)
     switch ((cws_state)c->state) {
     case CWS_S_HTTP: return !c->is_paused && cws_http_wants_input(c);
     case CWS_S_WS_OPEN: return !c->is_paused && !c->is_resting;
-    case CWS_S_WS_CLOSING:
+    case CWS_S_WS_CLOSING: return !c->hears_out || (!c->is_paused && !c->is_resting);
     case CWS_S_LINGER: return true;
     case CWS_S_DRAIN:
     case CWS_S_DEAD: return false;

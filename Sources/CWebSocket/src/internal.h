@@ -244,6 +244,7 @@ struct cws_conn {
     uint8_t setup;        /* while the transport is being set up: the reason if that is not over in time */
     bool is_paused : 1, is_blocked : 1, is_over_mark : 1, has_unparsed : 1, is_websocket : 1;
     bool skips_oversize : 1, saw_eof : 1, had_request : 1, ends_with_linger : 1;
+    bool hears_out : 1;    /* while closing: what the peer still sends is delivered */
     bool is_resting : 1;   /* its input goes on in the next turn */
     bool read_wants_write : 1; /* TLS: reading goes on when the socket takes bytes */
 };
@@ -311,6 +312,8 @@ void cws_assembly_free(cws_assembly *a);
 /* ws_control.c */
 void cws_ws_control(cws_conn *c, uint8_t opcode, uint8_t *p, size_t n);
 void cws_ws_fail(cws_conn *c, cws_reason reason);
+/* Whether messages of the peer still count: open, or closing but heard out. */
+bool cws_ws_hears(const cws_conn *c);
 void cws_ws_beat(cws_conn *c);
 
 /* ---- loops */

@@ -26,7 +26,10 @@ void cws_set_message_ceiling(cws_conn *c, size_t bytes, bool skip_oversize)
     c->skips_oversize = skip_oversize;
 }
 
-static bool is_open(const cws_conn *c) { return c->state == CWS_S_WS_OPEN; }
+bool cws_ws_hears(const cws_conn *c)
+{
+    return c->state == CWS_S_WS_OPEN || (c->state == CWS_S_WS_CLOSING && c->hears_out);
+}
 
 void cws_ws_deliver(cws_conn *c, uint8_t opcode, cws_slice bytes)
 {
@@ -36,7 +39,7 @@ void cws_ws_deliver(cws_conn *c, uint8_t opcode, cws_slice bytes)
 
 /* ---- a message in pieces */
 
-static size_t prefix_limit(const cws_conn *c) { return is_open(c) ? c->loop->limits.skipped_prefix_bytes : 0; }
+static size_t prefix_limit(const cws_conn *c) { return cws_ws_hears(c) ? c->loop->limits.skipped_prefix_bytes : 0; }
 
 static void start_skipping(cws_conn *c, cws_assembly *a)
 {
@@ -50,7 +53,7 @@ static void finish_message(cws_conn *c, cws_assembly *a)
 {
     const cws_slice bytes = {.p = a->bytes.p ? a->bytes.p : (const uint8_t *)"", .n = a->bytes.n};
     c->assembly = NULL;
-    if (is_open(c)) {
+    if (cws_ws_hears(c)) {
         if (a->is_skipping && a->is_compressed) {
             cws_ws_inflate_skipped(c, a->size, bytes);
         } else if (a->is_skipping) {
@@ -117,7 +120,7 @@ static size_t take_payload(cws_conn *c, uint8_t *p, size_t n)
 size_t cws_ws_direct(cws_conn *c, uint8_t **p)
 {
     cws_assembly *a = c->assembly;
-    if (!is_open(c) || !a || a->is_skipping || a->frame_left < CWS_DIRECT_BYTES)
+    if (!cws_ws_hears(c) || !a || a->is_skipping || a->frame_left < CWS_DIRECT_BYTES)
         return 0;
     if (!cws_buf_reserve(&a->bytes, CWS_DIRECT_BYTES, bound(c, a))) {
         cws_conn_kill(c, CWS_R_NO_MEMORY);
@@ -179,8 +182,8 @@ static void begin_frame(cws_conn *c, const ws_frame *f)
     a->is_final = f->is_final;
     a->mask_at = 0;
     memcpy(a->mask, f->mask, sizeof a->mask);
-    if (!a->is_skipping && (!is_open(c) || a->size > cws_ws_wire_ceiling(c, a->is_compressed))) {
-        if (is_open(c) && !c->skips_oversize) {
+    if (!a->is_skipping && (!cws_ws_hears(c) || a->size > cws_ws_wire_ceiling(c, a->is_compressed))) {
+        if (cws_ws_hears(c) && !c->skips_oversize) {
             cws_ws_fail(c, CWS_R_FRAME_TOO_BIG);
             return;
         }
@@ -231,7 +234,7 @@ size_t cws_ws_feed(cws_conn *c, uint8_t *p, size_t n)
         return f.header_n + (size_t)f.payload_n;
     }
     const bool is_whole = f.is_final && f.opcode != OPCODE_CONTINUATION && !c->assembly && rest >= f.payload_n;
-    if (is_whole && is_open(c) && f.payload_n <= cws_ws_wire_ceiling(c, f.rsv1)) {
+    if (is_whole && cws_ws_hears(c) && f.payload_n <= cws_ws_wire_ceiling(c, f.rsv1)) {
         deliver_in_place(c, &f, payload);
         return f.header_n + (size_t)f.payload_n;
     }

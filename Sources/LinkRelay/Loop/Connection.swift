@@ -49,6 +49,13 @@ struct Connection: Equatable {
         }
     }
 
+    /// As `close`, but what the peer sent before it knew is still delivered.
+    func closeHearingOut(_ reason: CloseReason) {
+        reason.text.withUTF8Buffer { text in
+            cws_close_hearing_out(raw, reason.code, cws_slice(p: text.baseAddress, n: text.count))
+        }
+    }
+
     /// A larger message is skipped, not fatal.
     func setMessageCeiling(_ bytes: Int) { cws_set_message_ceiling(raw, bytes, true) }
     func setHeartbeat(intervalMs: UInt32, timeoutMs: UInt32, ping: Message?) {

@@ -38,6 +38,8 @@ final class Session {
     /// A `join` is being looked up: input waits.
     var isJoining = false
     var isGone = false
+    /// It was told to come back later: what it sent before it knew still counts, but nothing can be sent to it.
+    var isLeaving = false
     /// Input that arrived over polling while it was joining.
     var deferredInput: [UInt8] = []
     /// Seat to take once the move to the room's home loop is done.

@@ -109,7 +109,7 @@ extension Shard {
                 return true
             }
         } else if let engine = session.engine, engine.transport == .polling, !session.isGone {
-            if hasRoom(session, queued: engine.queueBytes, message.count), engine.queueCount < limits.memberQueueCount {
+            if !session.isLeaving, hasRoom(session, queued: engine.queueBytes, message.count), engine.queueCount < limits.memberQueueCount {
                 counters.deliveryCount &+= 1
                 session.traffic.giveOut(message.count)
                 engine.enqueue(message)
@@ -119,6 +119,7 @@ extension Shard {
         } else {
             return false
         }
+        if session.isLeaving { return false }
         counters.drop(.slowMember)
         dropSlow(session)
         return false

@@ -9,6 +9,8 @@ extension Shard {
     static let joinedPayload: [UInt8] = Array("{\"success\":true,\"msg\":\"Joined\"}".utf8)
 
     func join(_ session: Session, _ inbound: Inbound) {
+        // Nothing could be told to it any more: it joins again where it comes back.
+        if session.isLeaving { return }
         guard let role = session.role else {
             return refuseJoin(session, .notIdentified, "You must identify yourself first", inbound.ack)
         }
@@ -129,6 +131,10 @@ extension Shard {
     }
 
     func take(_ session: Session, _ seat: PendingSeat) {
+        if session.isLeaving {
+            if let room = rooms[seat.ticket.room] { shelveIfDrained(room) }
+            return resumeInput(session)
+        }
         if let key = seat.presentedKey, shared.keys.cachedTicket(for: key)?.room != seat.ticket.room {
             refuseJoin(session, .unknownKey, JoinRefusal.unknownKey.sentence, seat.ack)
             return resumeInput(session)

@@ -87,7 +87,7 @@ extension Shard {
 
     /// A command taken over from an earlier process has no requester here: whoever is in the room has heard.
     private func isMissed(by requester: UInt64, _ room: Room) -> Bool {
-        requester == 0 ? room.clients.isEmpty : !room.clients.contains { $0.serial == requester }
+        !room.clients.contains { ($0.serial == requester || requester == 0) && !$0.isLeaving }
     }
 
     private func keepUnheard(_ status: FramedPayload, _ room: Room) {

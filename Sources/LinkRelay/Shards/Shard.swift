@@ -105,6 +105,7 @@ final class Shard {
         case .suspect(let room, let older, let ping, let since):
             if let older = sessions[older] { suspectExpired(room, older, ping: ping, since: since) }
         case .drain: drainStep()
+        case .leaving(let serial): if let session = sessions[serial] { leavingExpired(session) }
         }
     }
 
@@ -185,6 +186,7 @@ enum ShardTimer {
     case unheard(Room)
     case suspect(Room, UInt64, ping: UInt64, since: UInt64)
     case drain
+    case leaving(UInt64)
 }
 
 /// Frames that never change, made once a loop.

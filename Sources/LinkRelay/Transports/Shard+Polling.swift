@@ -19,6 +19,7 @@ extension Shard {
         }
         engine.lastHeardMs = nowMs
         session.unconfirmed?.confirm(through: engine.polledSequence)
+        if session.isLeaving, engine.queueCount == 0 { return refuseLastPoll(connection, session, cors) }
         engine.corsHeaders = cors
         engine.pendingPoll = connection
         connection.setSession(session)
