@@ -69,9 +69,17 @@ extension Shard {
     /// The store could not answer: never a word about the key. The transport is closed, so that the peer tries again.
     private func resolutionFailed(_ serial: UInt64, _ error: StoreError) {
         guard let session = sessions[serial], session.isJoining else { return }
-        session.isJoining = false
         counters.refuse(.storeUnavailable)
         shared.log.write(.error, "store_failed", ["during": "join", "kind": .string(error.kind.rawValue)])
+        schedule(inMs: Self.storeFailurePauseMs, .storeFailure(serial))
+    }
+
+    /// Not at once: peers that come back without a pause of their own would ask a failing store as fast as they can, and a python client
+    /// that is closed within milliseconds of its connect may miss it and never come back.
+    static let storeFailurePauseMs: UInt64 = 750
+
+    func closeForStoreFailure(_ session: Session) {
+        session.isJoining = false
         close(session, .storeUnavailable)
     }
 
