@@ -37,6 +37,8 @@ final class Session {
 
     /// A `join` is being looked up: input waits.
     var isJoining = false
+    /// When the peer is told that the store cannot say (the loop's milliseconds); 0: no look-up runs, or it has been told.
+    var joinDeadlineMs: UInt64 = 0
     var isGone = false
     /// It was told to come back later: what it sent before it knew still counts, but nothing can be sent to it.
     var isLeaving = false

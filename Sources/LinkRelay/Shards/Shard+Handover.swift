@@ -48,7 +48,7 @@ extension Shard {
 
     /// True while an earlier process may have left something for a room that is not here yet; then its first member waits for the answer.
     func mayHaveDebts(_ id: RoomID) -> Bool {
-        rooms[id] == nil && nowMs &- startedMs < Self.takeOverMs
+        rooms[id] == nil && nowMs &- startedMs < Self.takeOverMs && shared.keys.isShelved(id)
     }
 
     /// Clients of all kinds are back within this time after a restart.
@@ -57,8 +57,7 @@ extension Shard {
     /// Asks the shelf, then seats the session.
     func takeOver(_ session: Session, _ seat: PendingSeat) {
         guard shared.shards.indices.contains(index) else { return }
-        session.isJoining = true
-        session.connection?.pause()
+        beginLookUp(session)
         let serial = session.serial
         let home = shared.shards[index]
         let keys = shared.keys
@@ -78,6 +77,7 @@ extension Shard {
             return
         }
         session.isJoining = false
+        session.joinDeadlineMs = 0
         take(session, seat)
     }
 

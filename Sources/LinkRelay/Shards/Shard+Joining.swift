@@ -22,8 +22,7 @@ extension Shard {
         if case .key(let key) = credential, let ticket = shared.keys.cachedTicket(for: key) {
             return granted(session, PendingSeat(ticket: ticket, ack: inbound.ack, presentedKey: key))
         }
-        session.isJoining = true
-        session.connection?.pause()
+        beginLookUp(session)
         let serial = session.serial
         let address = session.address
         let installID = session.identity?.installID
@@ -42,9 +41,24 @@ extension Shard {
         }
     }
 
+    /// Input waits from here on; for the store no longer than `StoreRules.answerMilliseconds`.
+    func beginLookUp(_ session: Session) {
+        session.isJoining = true
+        session.connection?.pause()
+        session.joinDeadlineMs = nowMs &+ UInt64(StoreRules.answerMilliseconds)
+        schedule(inMs: UInt64(StoreRules.answerMilliseconds), .joinOverdue(session.serial))
+    }
+
+    /// The look-up goes on: if it still exchanges a code, the same extension may repeat that code for a while.
+    func joinOverdue(_ session: Session) {
+        guard session.isJoining, session.joinDeadlineMs != 0, nowMs >= session.joinDeadlineMs else { return }
+        resolutionFailed(session.serial, StoreError(.busy, "no answer in time"))
+    }
+
     private func resolved(_ serial: UInt64, _ decision: JoinDecision, _ ack: AckReference?) {
         guard let session = sessions[serial], session.isJoining else { return }
         session.isJoining = false
+        session.joinDeadlineMs = 0
         switch decision {
         case .admitted(let ticket):
             granted(session, PendingSeat(ticket: ticket, ack: ack))
@@ -68,7 +82,8 @@ extension Shard {
 
     /// The store could not answer: never a word about the key. The transport is closed, so that the peer tries again.
     private func resolutionFailed(_ serial: UInt64, _ error: StoreError) {
-        guard let session = sessions[serial], session.isJoining else { return }
+        guard let session = sessions[serial], session.isJoining, session.joinDeadlineMs != 0 else { return }
+        session.joinDeadlineMs = 0
         counters.refuse(.storeUnavailable)
         shared.log.write(.error, "store_failed", ["during": "join", "kind": .string(error.kind.rawValue)])
         schedule(inMs: Self.storeFailurePauseMs, .storeFailure(serial))
@@ -79,6 +94,7 @@ extension Shard {
     static let storeFailurePauseMs: UInt64 = 750
 
     func closeForStoreFailure(_ session: Session) {
+        guard session.isJoining else { return }
         session.isJoining = false
         close(session, .storeUnavailable)
     }

@@ -105,6 +105,7 @@ final class Shard {
         case .suspect(let room, let older, let ping, let since):
             if let older = sessions[older] { suspectExpired(room, older, ping: ping, since: since) }
         case .drain: drainStep()
+        case .joinOverdue(let serial): if let session = sessions[serial] { joinOverdue(session) }
         case .storeFailure(let serial): if let session = sessions[serial] { closeForStoreFailure(session) }
         case .leaving(let serial): if let session = sessions[serial] { leavingExpired(session) }
         }
@@ -188,6 +189,7 @@ enum ShardTimer {
     case suspect(Room, UInt64, ping: UInt64, since: UInt64)
     case drain
     case leaving(UInt64)
+    case joinOverdue(UInt64)
     case storeFailure(UInt64)
 }
 

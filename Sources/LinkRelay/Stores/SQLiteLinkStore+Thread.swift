@@ -3,7 +3,8 @@
 // `submit` from any thread; all SQLite work on the one thread made here. A job is answered exactly once. Writes that were
 // waiting together share one transaction and thus one sync; one that fails is undone alone (its savepoint), and if the shared
 // transaction itself is lost (disk full), each is tried again alone, so that nobody fails for a neighbour.
-// A job may therefore run twice: it must depend on nothing but the database. SPDX-License-Identifier: Apache-2.0
+// A job may therefore run twice: it must depend on nothing but the database. A job that waits too long for its turn is withdrawn
+// undone (SQLiteLinkStore+Patience.swift). SPDX-License-Identifier: Apache-2.0
 
 import Glibc
 
@@ -13,15 +14,19 @@ final class SQLiteThread: @unchecked Sendable {
     /// Most jobs that share one transaction.
     private static let batchCount = 256
 
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var jobs: [SQLiteJob] = []
+    /// Not yet taken up; behind `mutex`, like the next one.
+    var jobs: [SQLiteJob] = []
+    var isWatched = false
+    let patience: Duration
     private var isStopping = false
     private var stopContinuations: [CheckedContinuation<Void, Never>] = []
     private var isStopped = false
     private var connection: SQLiteConnection?
 
-    private init(_ connection: SQLiteConnection) {
+    private init(_ connection: SQLiteConnection, _ patience: Duration) {
+        self.patience = patience
         self.connection = connection
         mutex.initialize(to: pthread_mutex_t())
         condition.initialize(to: pthread_cond_t())
@@ -36,9 +41,9 @@ final class SQLiteThread: @unchecked Sendable {
         condition.deallocate()
     }
 
-    /// Starts the thread, which owns `connection` from here on.
-    static func start(_ connection: sending SQLiteConnection) throws(StoreError) -> SQLiteThread {
-        let thread = SQLiteThread(connection)
+    /// Starts the thread, which owns `connection` from here on. `patience` is how long a job may wait for its turn.
+    static func start(_ connection: sending SQLiteConnection, patience: Duration) throws(StoreError) -> SQLiteThread {
+        let thread = SQLiteThread(connection, patience)
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }
@@ -73,12 +78,15 @@ final class SQLiteThread: @unchecked Sendable {
     func submit(_ job: SQLiteJob) {
         pthread_mutex_lock(mutex)
         let isRefused = isStopping
+        let isUnwatched = !isRefused && !isWatched
         if !isRefused {
+            isWatched = true
             jobs.append(job)
             pthread_cond_signal(condition)
         }
         pthread_mutex_unlock(mutex)
         if isRefused { job.finish(StoreError(.closed, "the store is closed")) }
+        if isUnwatched { Task { await watchQueue() } }
     }
 
     /// Lets the thread finish what is queued, close the database and end. Does not wait.
@@ -197,6 +205,7 @@ final class SQLiteThread: @unchecked Sendable {
 /// by whoever submitted it. Hence `@unchecked Sendable`.
 class SQLiteJob: @unchecked Sendable {
     let isWrite: Bool
+    let madeAt = ContinuousClock.now
     init(isWrite: Bool) { self.isWrite = isWrite }
     func perform(_ connection: SQLiteConnection) throws(StoreError) {}
     /// Answers with what `perform` found, or with `failure`.

@@ -28,13 +28,14 @@ package final class SQLiteLinkStore: LinkStore {
     }
 
     static func open(
-        path: String, busyMilliseconds: Int32, migrations: [String] = SQLiteSchema.migrations
+        path: String, busyMilliseconds: Int32, migrations: [String] = SQLiteSchema.migrations,
+        patience: Duration = .milliseconds(StoreRules.queueMilliseconds)
     ) throws(StoreError) -> SQLiteLinkStore {
         try prepareFile(path)
         let connection = try SQLiteConnection(path: path, busyMilliseconds: busyMilliseconds)
         try configure(connection, migrations)
         try SQLiteSchema.migrate(connection, migrations)
-        return SQLiteLinkStore(try SQLiteThread.start(connection))
+        return SQLiteLinkStore(try SQLiteThread.start(connection, patience: patience))
     }
 
     /// The log and shared-memory files take their mode from this one.
