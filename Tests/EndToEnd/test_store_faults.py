@@ -51,7 +51,7 @@ def begin(relay):
     except RuntimeError:
         relay.heal()
         assert relay.process.returncode in START_FAILURES, (relay.process.returncode, relay.log)
-        assert "relayd: " in relay.log
+        relay.wait_log("relayd: ")
         relay.start()
         return False
 
