@@ -85,34 +85,36 @@ static int fails(int kind) {
 
 /* ---- what survives a power cut */
 
-static void copy(const char *name) {
-    char from[2 * PATH], to[2 * PATH], draft[2 * PATH], block[65536];
-    snprintf(from, sizeof from, "%s/%s", directory, name);
+/* Reads through a descriptor that is open already: to close another one of the same file would give up SQLite's locks on it. */
+static void copy(int in, const char *name) {
+    char to[2 * PATH], draft[2 * PATH], block[65536];
     snprintf(to, sizeof to, "%s/%s", shadow, name);
     snprintf(draft, sizeof draft, "%s/%s.draft", shadow, name);
-    int in = (int)syscall(SYS_openat, AT_FDCWD, from, O_RDONLY | O_CLOEXEC);
     int out = (int)syscall(SYS_openat, AT_FDCWD, draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    long count;
-    while (in >= 0 && out >= 0 && (count = syscall(SYS_read, in, block, sizeof block)) > 0) syscall(SYS_write, out, block, (size_t)count);
-    if (in >= 0) syscall(SYS_close, in);
-    if (out >= 0) syscall(SYS_close, out);
-    if (in >= 0 && out >= 0) syscall(SYS_rename, draft, to);
-}
-
-static void file_is_durable(int file, const char *name) {
-    struct stat status;
-    int at = durable_count;
-    if (fstat(file, &status) == 0 && at < INODES) {
-        durable[at] = status.st_ino;
-        durable_count = at + 1;
+    if (out < 0) return;
+    long count, at = 0;
+    while ((count = syscall(SYS_pread64, in, block, sizeof block, at)) > 0) {
+        syscall(SYS_write, out, block, (size_t)count);
+        at += count;
     }
-    copy(name);
+    syscall(SYS_close, out);
+    if (count == 0) syscall(SYS_rename, draft, to);
 }
 
 static int was_durable(ino_t inode) {
     for (int i = 0; i < durable_count; i++)
         if (durable[i] == inode) return 1;
     return 0;
+}
+
+static void file_is_durable(int file, const char *name) {
+    struct stat status;
+    int at = durable_count;
+    if (fstat(file, &status) == 0 && !was_durable(status.st_ino) && at < INODES) {
+        durable[at] = status.st_ino;
+        durable_count = at + 1;
+    }
+    copy(file, name);
 }
 
 /* Names that are gone go, new names of synced files come. */
@@ -131,7 +133,14 @@ static void directory_is_durable(void) {
     listing = opendir(directory);
     while (listing && (entry = readdir(listing))) {
         snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
-        if (stat(path, &status) == 0 && S_ISREG(status.st_mode) && was_durable(status.st_ino)) copy(entry->d_name);
+        if (stat(path, &status) != 0 || !S_ISREG(status.st_mode) || !was_durable(status.st_ino)) continue;
+        snprintf(path, sizeof path, "%s/%s", shadow, entry->d_name);
+        if (stat(path, &status) == 0) continue;
+        /* A new name of a file that was synced under another one: the master key, never the database. */
+        snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
+        int file = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+        if (file >= 0) copy(file, entry->d_name);
+        if (file >= 0) syscall(SYS_close, file);
     }
     if (listing) closedir(listing);
 }

@@ -57,6 +57,11 @@ class FaultyRelay(Relay):
             "FAULTS_SHADOW": str(self.shadow),
         }
 
+    def start(self):
+        # A new port each time: between a kill and the next start somebody else's relay may have been given the former one.
+        self.port, self.url = 0, None
+        return super().start()
+
     def _spawn(self, command, **more):
         return subprocess.Popen(
             command, env=self.preload, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, **more)

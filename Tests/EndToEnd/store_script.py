@@ -161,5 +161,5 @@ class Round:
         before = self.refusals
         for sentence, question, acceptable in self.facts:
             found = question()
-            assert found in acceptable, f"{sentence}: {found!r} is none of {acceptable!r}"
+            assert found in acceptable, f"{sentence}: {found!r} is none of {acceptable!r}; {self.relay.log[-3000:]}"
         assert self.refusals == before, "refused on a sound disk"

@@ -20,6 +20,7 @@ def move(relay, jump):
     relay.faults.clock = JUMPS[jump] if JUMPS[jump] is not None else -int(time.time()) * SECOND
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("jump", JUMPS)
 def test_clock_jumps(faulty, closing, jump):  # noqa: F811
     """Without a restart, over more than one round of maintenance, and back again; idle keys are set to run out meanwhile."""
