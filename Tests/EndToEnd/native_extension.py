@@ -9,7 +9,7 @@ import json
 import sys
 import threading
 
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
 
 from extension_orders import ExtensionOrders
@@ -47,7 +47,7 @@ class NativeExtension(ExtensionOrders):
         while self.is_wanted:
             try:
                 self._one_connection()
-            except OSError as error:
+            except (OSError, InvalidHandshake) as error:  # a proxy whose relay is away answers 502
                 saw("unreachable", str(error))
             self.again.wait(0.5)
 
