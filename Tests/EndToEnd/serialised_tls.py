@@ -21,16 +21,24 @@ def _turn(connection):
 
 
 def _receive(self, buflen=1024, flags=0):
-    if self._sslobj is None or self.gettimeout() == 0:
-        return _original_receive(self, buflen, flags)
-    if not self.pending():
+    with _turn(self):
         patience = self.gettimeout()
-        readable = select.poll()
-        readable.register(self, select.POLLIN)
+        if self._sslobj is None or patience == 0:
+            return _original_receive(self, buflen, flags)
+    readable = select.poll()
+    readable.register(self, select.POLLIN)
+    while True:
+        with _turn(self):
+            # Never waits while it is its turn: what arrived may be a session ticket and nothing else.
+            self.settimeout(0)
+            try:
+                return _original_receive(self, buflen, flags)
+            except ssl.SSLWantReadError:
+                pass
+            finally:
+                self.settimeout(patience)
         if not readable.poll(None if patience is None else patience * 1000):
             raise TimeoutError("The read operation timed out")
-    with _turn(self):
-        return _original_receive(self, buflen, flags)
 
 
 def _send(self, data, flags=0):
