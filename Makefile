@@ -90,7 +90,7 @@ asan: deps ## the Swift tests under the address sanitizer
 
 # ---------------------------------------------------------------- care
 
-.PHONY: lint fmt docs bench alloc deb clean
+.PHONY: lint fmt docs bench alloc deb test-deb clean
 lint: ## complains about Swift that the formatter would write otherwise
 	swift format lint --strict --parallel -r Sources Tests
 
@@ -109,6 +109,9 @@ alloc: release test-deps ## allocations a command and memory a room, held to Ben
 
 deb: release ## builds a Debian package under build/
 	@scripts/build-deb
+
+test-deb: deb ## installs, upgrades, removes and purges it in a plain Debian 12 of its own; needs root and debootstrap
+	@scripts/test-deb
 
 clean: ## removes everything that was built; data/ stays
 	rm -rf .build build
