@@ -204,6 +204,22 @@ static void block_sigpipe(void)
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
+static void count_turn(cws_loop *l, uint64_t took_ns, uint64_t message_count)
+{
+    static const uint32_t bounds_us[CWS_RELAY_BOUND_COUNT] = CWS_RELAY_BOUNDS;
+    l->stats.turns_count++;
+    l->stats.busy_ns += took_ns;
+    if (took_ns > l->stats.max_turn_ns)
+        l->stats.max_turn_ns = took_ns;
+    if (message_count == 0)
+        return;
+    size_t i = 0;
+    while (i < CWS_RELAY_BOUND_COUNT && took_ns > bounds_us[i] * UINT64_C(1000))
+        i++;
+    l->stats.relay_count[i] += message_count;
+    l->stats.relay_ns += took_ns * message_count;
+}
+
 void cws_loop_run(cws_loop *l)
 {
     struct epoll_event events[EVENT_COUNT];
@@ -214,14 +230,11 @@ void cws_loop_run(cws_loop *l)
     while (!l->is_ending) {
         int count = epoll_wait(l->epoll_fd, events, EVENT_COUNT, wait_ms(l, before_ns / 1000000));
         const uint64_t start_ns = cws_clock_ns();
+        const uint64_t messages = l->stats.messages_in_count;
         l->now_ms = start_ns / 1000000;
         turn(l, events, count > 0 ? count : 0);
         before_ns = cws_clock_ns();
-        const uint64_t took_ns = before_ns - start_ns;
-        l->stats.turns_count++;
-        l->stats.busy_ns += took_ns;
-        if (took_ns > l->stats.max_turn_ns)
-            l->stats.max_turn_ns = took_ns;
+        count_turn(l, before_ns - start_ns, l->stats.messages_in_count - messages);
     }
     end(l);
     l->is_running = false;

@@ -10,6 +10,9 @@ struct ShardReading: Sendable {
     /// Name without prefix, value, whether it only grows.
     var figures: [(name: String, value: UInt64, isCounter: Bool)] = []
     var connectionEndings: [(reason: String, count: UInt64)] = []
+    /// Messages by how long their turn took; see `LoopTimes`.
+    var relayTimes: [UInt64] = []
+    var relayNanoseconds: UInt64 = 0
     var roomCount = 0
     var sessionCount = 0
     var commandsInFlight = 0
@@ -22,6 +25,7 @@ enum MetricsText {
         var out = MetricsWriter()
         figures(&out, reading.shards)
         gauges(&out, reading)
+        LoopTimes.render(&out, reading.shards)
         counts(&out, reading.shards)
         reasons(&out, reading.shards)
         codes(&out, reading.codes)
