@@ -84,6 +84,6 @@ extension KeyPolicy {
     init(_ settings: Settings) {
         self.init(
             codeLifetime: settings.codeLifetime, repeatGrace: settings.codeRepeatGrace, instanceLimit: settings.instanceLimit,
-            keyIdleLifetime: settings.keyIdleLifetime)
+            keyIdleLifetime: settings.keyIdleLifetime, approvesExtensions: settings.approveExtensions)
     }
 }

@@ -114,6 +114,7 @@ enum MetricsText {
         ("vanished_total", "Extensions that vanished without a word.", { $0.vanishCount }),
         ("displaced_total", "Connections displaced by a newer one of the same install.", { $0.displacedCount }),
         ("kicked_total", "Members sent away because their link was removed.", { $0.kickedCount }),
+        ("approvals_asked_total", "Extensions that had to wait for their owner's approval.", { $0.approvalsAsked }),
         ("grace_returns_total", "Extensions that came back within their grace.", { $0.graceReturnCount }),
         ("grace_expired_total", "Extensions that did not.", { $0.graceExpiredCount }),
         ("commands_total", "Commands from clients.", { $0.commandCount }),

@@ -175,6 +175,7 @@ extension Shard {
         if let log = session.unconfirmed?.takeAll() { for entry in log { entry.command.message.release() } }
         session.unconfirmed = nil
         for message in session.coalesced?.takeAll() ?? [] { message.release() }
+        forgetApproval(session)
         unregister(session)
         shared.addresses.leave(session.address)
         shared.log.write(

@@ -11,7 +11,7 @@ extension Shard {
     func join(_ session: Session, _ inbound: Inbound) {
         // Nothing could be told to it any more: it joins again where it comes back.
         if session.isLeaving { return }
-        guard let role = session.role else {
+        guard session.role != nil else {
             return refuseJoin(session, .notIdentified, "You must identify yourself first", inbound.ack)
         }
         let credential =
@@ -19,21 +19,28 @@ extension Shard {
         guard let credential else {
             return refuseJoin(session, .badKey, "Invalid key: a code has 6 and a key 128 hexadecimal digits.", inbound.ack)
         }
+        forgetApproval(session)
         if case .key(let key) = credential, let ticket = shared.keys.cachedTicket(for: key) {
             return granted(session, PendingSeat(ticket: ticket, ack: inbound.ack, presentedKey: key))
         }
+        present(session, credential, inbound.ack)
+    }
+
+    /// Asks the key service; input waits for its answer.
+    func present(_ session: Session, _ credential: JoinCredential, _ ack: AckReference?) {
+        guard let role = session.role, shared.shards.indices.contains(index) else { return }
         session.isJoining = true
         session.connection?.pause()
         let serial = session.serial
         let address = session.address
         let installID = session.identity?.installID
-        let ack = inbound.ack
-        guard shared.shards.indices.contains(index) else { return }
         let home = shared.shards[index]
         let keys = shared.keys
+        let presenter = presenter(session, credential, ack, home: home)
         Task {
             do throws(StoreError) {
-                let decision = try await keys.resolve(credential, role: role, address: address, installID: installID)
+                let decision = try await keys.resolve(
+                    credential, role: role, address: address, installID: installID, presenter: presenter)
                 await home.run { $0.resolved(serial, decision, ack) }
             } catch {
                 let failure = error
@@ -45,7 +52,10 @@ extension Shard {
     private func resolved(_ serial: UInt64, _ decision: JoinDecision, _ ack: AckReference?) {
         guard let session = sessions[serial], session.isJoining else { return }
         session.isJoining = false
+        if case .awaitsApproval = decision { return awaitApproval(session) }
+        pendingApprovals[serial] = nil
         switch decision {
+        case .awaitsApproval: break
         case .admitted(let ticket):
             granted(session, PendingSeat(ticket: ticket, ack: ack))
         case .exchanged(let ticket, let newKey, let isRepeat):
@@ -83,7 +93,7 @@ extension Shard {
         close(session, .storeUnavailable)
     }
 
-    private func refuseJoin(_ session: Session, _ reason: RefusalReason, _ sentence: String, _ ack: AckReference?) {
+    func refuseJoin(_ session: Session, _ reason: RefusalReason, _ sentence: String, _ ack: AckReference?) {
         recordRefusal(reason, address: session.address, role: session.role)
         // Never an `error` event beside the answer: the desktop client shows itself disconnected on any.
         guard let ack else { return refuse(session, reason, sentence, ack: nil) }

@@ -26,6 +26,8 @@ final class Shard {
     var heldBack: [Session] = []
     /// Polling sessions with packets to answer a poll with at the end of the turn.
     var dirtyPolls: [Session] = []
+    /// By session serial; empty unless owners approve their extensions.
+    var pendingApprovals: [UInt64: PendingApproval] = [:]
     /// Rooms and unseated sessions still to be closed by the drain, and how many sessions a step.
     var drainRooms: [RoomID] = []
     var drainSessions: [UInt64] = []
@@ -106,6 +108,7 @@ final class Shard {
             if let older = sessions[older] { suspectExpired(room, older, ping: ping, since: since) }
         case .drain: drainStep()
         case .storeFailure(let serial): if let session = sessions[serial] { closeForStoreFailure(session) }
+        case .approval(let serial): if let session = sessions[serial] { approvalExpired(session) }
         case .leaving(let serial): if let session = sessions[serial] { leavingExpired(session) }
         }
     }
@@ -187,6 +190,7 @@ enum ShardTimer {
     case unheard(Room)
     case suspect(Room, UInt64, ping: UInt64, since: UInt64)
     case drain
+    case approval(UInt64)
     case leaving(UInt64)
     case storeFailure(UInt64)
 }

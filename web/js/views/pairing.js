@@ -5,6 +5,7 @@
 import { api } from "../api.js";
 import { h, setText, show } from "../dom.js";
 import { countdown, groupedCode } from "../format.js";
+import { approvalView } from "./approval.js";
 import { button, copyButton, copyLine, field, tabs } from "./parts.js";
 
 const NAME_LENGTH = 80;
@@ -97,6 +98,7 @@ export function pairingView(app) {
   const waiting = h("p", { class: "waiting", role: "status" });
   const qr = qrView();
   const name = nameField(app);
+  const approval = approvalView(app);
   const again = button("Get a new code", { kind: "primary", onClick: () => app.rekeyInstance(app.store.get().selectedId) });
   const fresh = h("div", { class: "code-side" },
     h("h2", null, "Enter this code on your install"), codeText,
@@ -104,7 +106,7 @@ export function pairingView(app) {
   const expired = h("div", { class: "code-side" }, h("h2", null, "This code has expired"),
     h("p", { class: "muted" }, "Codes live for a few minutes, so that nobody can guess them. A new one takes a second."), again);
   const panel = h("div", { class: "card code-card" }, fresh, expired, qr.node);
-  const node = h("div", { class: "pairing" }, panel, h("div", { class: "card name-card" }, name.node), h("div", { class: "card" }, guides()));
+  const node = h("div", { class: "pairing" }, approval.node, panel, h("div", { class: "card name-card" }, name.node), h("div", { class: "card" }, guides()));
   return {
     node,
     update(state, instance, condition, now) {
@@ -115,8 +117,10 @@ export function pairingView(app) {
       qr.update(code);
       show(fresh, isFresh);
       show(expired, condition === "expired");
+      if (!isFresh) show(approval.node, false);
       if (!isFresh) return;
       name.update(instance);
+      approval.update(state, instance);
       setText(left, instance.expiresAt === null ? "" : `Expires in ${countdown(instance.expiresAt, now)}`);
       const isThere = state.room.phase === "joined";
       setText(waiting, isThere ? "Waiting for your install…" : state.room.phase === "waiting" ? "Reconnecting…" : "Connecting…");
