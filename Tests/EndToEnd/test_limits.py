@@ -3,10 +3,12 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import json
+import re
 
 import pytest
 
-from wire import EngineSocket, RawWebSocket
+from neighbour import Neighbours
+from wire import TEXT, EngineSocket, RawWebSocket, frame
 
 CEILING = 256 * 1024
 
@@ -57,8 +59,6 @@ def test_oversize_status_is_skipped(make_relay, kind):
 
 def test_oversize_status_in_fragments_is_skipped(make_relay):
     """The size is known only on the way."""
-    from wire import TEXT, frame
-
     relay = make_relay(sd_message_bytes=CEILING)
     _, key = relay.pair_self("fragments")
     client, sd = EngineSocket(relay), EngineSocket(relay)
@@ -106,3 +106,33 @@ def test_slow_browser_never_holds_up_the_room(relay):
     cut_off = b'42["roomPresence",{"client":1,"sd":1}]'
     assert cut_off in quick.seen or quick.upto(cut_off)
     slow.end()
+
+
+def metric(relay, name):
+    text = relay.api("GET", "/metrics", token=False).body.decode()
+    return int(re.search(rf"^linkrelay_{name} (\d+)$", text, re.MULTILINE).group(1))
+
+
+def test_full_budget_holds_back_who_filled_it(make_relay):
+    """One room's queues use up the process's memory: its sender is not read any more, another room does not notice."""
+    relay = make_relay(
+        loops=1, process_memory_bytes="8MiB", room_memory_bytes="8MiB", sd_message_bytes="1MiB", client_message_bytes="256KiB",
+        member_queue_bytes="64MiB", member_queue_count=100_000)
+    _, key = relay.pair_self("filler")
+    idle = RawWebSocket(relay, "/link")
+    idle.text('{"event":"iam","data":{"type":"client"}}')
+    idle.text(json.dumps({"event": "join", "data": key, "ack": 1}))
+    idle.take()
+    with Neighbours(relay) as pair:
+        filler = EngineSocket(relay)
+        filler.enter("sd", key)
+        status = frame(TEXT, b'42["commandStatus",{"type":"resources:list","pad":"%s"}]' % (b"x" * 100_000))
+        filler.socket.settimeout(1)
+        with pytest.raises(TimeoutError):
+            while True:
+                filler.socket.sendall(status)
+        pair.wait_exchanges(20)
+        assert metric(relay, "process_budget_pauses_total") == 1 and metric(relay, "sessions_held_back") == 1
+        assert metric(relay, "queued_bytes") < 10 << 20
+        idle.close()
+        filler.close()
