@@ -4,11 +4,12 @@ SPDX-License-Identifier: Apache-2.0
 """
 import json
 import re
+import struct
 
 import pytest
 
 from neighbour import Neighbours
-from wire import TEXT, EngineSocket, RawWebSocket, frame
+from wire import ENGINE_PATH, TEXT, EngineSocket, PollingSession, RawSocket, RawWebSocket, frame
 
 CEILING = 256 * 1024
 
@@ -136,3 +137,35 @@ def test_full_budget_holds_back_who_filled_it(make_relay):
         assert metric(relay, "queued_bytes") < 10 << 20
         idle.close()
         filler.close()
+
+
+@pytest.mark.parametrize("path", ["/link", ENGINE_PATH + "?EIO=4&transport=websocket"])
+def test_no_large_message_without_a_seat(relay, path):
+    """Saying `iam` gives nobody the memory of an extension: more than 64 KiB is read past, and the connection lives."""
+    stranger = RawWebSocket(relay, path)
+    say = ((lambda event, payload: '{"event":"%s","data":%s}' % (event, payload)) if path == "/link"
+           else (lambda event, payload: '42["%s",%s]' % (event, payload)))
+    if path != "/link":
+        stranger.text("40")
+        while not stranger.take().startswith(b"40"):
+            pass
+    stranger.text(say("iam", '{"type":"sd"}'))
+    stranger.send(b"\x81\xff" + struct.pack(">Q", 16 << 20) + b"\0\0\0\0" + say("commandStatus", '{"pad":"').encode()[:-1])
+    stranger.send(b"x" * (8 << 20))
+    # Asked on the way: by then the relay has read most of it.
+    while metric(relay, "bytes_in_total") < 7 << 20:
+        pass
+    assert metric(relay, "buffered_bytes") < 256 << 10
+    stranger.close()
+
+
+def test_no_large_body_without_a_seat(relay):
+    session = PollingSession(relay)
+    assert session.post("40", '42["iam",{"type":"sd"}]')[0] == 200
+    raw = RawSocket(relay)
+    raw.send(f"POST {ENGINE_PATH}?{session.query} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {16 << 20}\r\n\r\n4".encode())
+    raw.send(b"x" * (8 << 20))
+    while metric(relay, "bytes_in_total") < 7 << 20:
+        pass
+    assert metric(relay, "buffered_bytes") < 4 << 20
+    raw.close()
