@@ -357,6 +357,7 @@ struct cws_loop {
     int spare_fd;         /* given up to accept and drop one connection when descriptors run out */
     cws_limits limits;
     uint64_t now_ms, alarm_at_ms, accept_resume_at_ms, next_id, next_listener;
+    uint64_t awake_from_ms; /* when the process last went on after standing still; nothing before counts as silence of a peer */
     cws_conn *current;    /* whose callback is running */
     cws_loop *move_to;    /* what that callback asked for */
     cws_table table;
