@@ -154,6 +154,8 @@ void cws_loop_end_turn(cws_loop *l)
 static void turn(cws_loop *l, const struct epoll_event *events, int count)
 {
     l->handshake_ns = 0;
+    l->rested_before = l->rested_count;
+    l->rested_count = 0;
     for (int i = 0; i < count; i++)
         deliver(l, &events[i]);
     cws_wheel_run(l);
