@@ -45,7 +45,7 @@ install: release ## installs the binary, the manual page and the systemd units u
 
 # ---------------------------------------------------------------- test
 
-.PHONY: test check test-c test-swift e2e autobahn fuzz-smoke fuzz tsan asan
+.PHONY: test check test-c test-swift e2e torture autobahn fuzz-smoke fuzz tsan asan
 test: test-deps ## installs what the tests need and runs all of them; SKIP="fuzz e2e" leaves parts out
 	@scripts/test-all
 
@@ -64,6 +64,9 @@ e2e: test-deps ## real clients and a browser against a real relay; ARGS="-k pair
 
 autobahn: deps ## the Autobahn suite (517 cases) against the engine; ARGS=--quick is what `make test` runs; needs CPython 2.7
 	@scripts/autobahn $(ARGS)
+
+torture: release ## attacks and faults with figures, beside healthy rooms that must not notice; CASE="descriptors freeze" picks
+	@Tests/Torture/run $(CASE)
 
 fuzz-smoke: deps ## every fuzzer: everything known, then 5 s of search
 	@$(MAKE) -C Fuzz smoke
@@ -90,7 +93,7 @@ asan: deps ## the Swift tests under the address sanitizer
 
 # ---------------------------------------------------------------- care
 
-.PHONY: lint fmt docs bench alloc deb test-deb clean
+.PHONY: lint fmt docs bench soak idle alloc deb test-deb clean
 lint: ## complains about Swift that the formatter would write otherwise
 	swift format lint --strict --parallel -r Sources Tests
 
@@ -100,9 +103,17 @@ fmt: ## formats the Swift sources
 docs: build ## writes the table of settings into docs/operations.md
 	@scripts/embed-settings .build/debug/relayd
 
-bench: release ## relayd beside a raw relay in one run (ROUNDS=3): CPU a message and ratios; then the codecs
-	Benchmarks/compare.py .build/release/relayd $(or $(ROUNDS),3)
-	Benchmarks/codec/run
+bench: release ## relayd beside its peers in one run (ROUNDS=3); ONLY=latency (or storm, idle, "socketio 4 KB"...) picks; then the codecs
+	@scripts/install-deps bench
+	Benchmarks/compare.py .build/release/relayd --rounds $(or $(ROUNDS),3) --json $(or $(JSON),build/bench.json) \
+		--python "$$(Tests/EndToEnd/setup-venvs)/.venv/bin/python" --only $(if $(ONLY),"$(ONLY)")
+	$(if $(ONLY),,Benchmarks/codec/run)
+
+soak: release ## SOAK_IDLE=10000 idle connections beside SOAK_RATE=2000 answered commands/s for SOAK_SECONDS=600
+	Benchmarks/soak.py .build/release/relayd
+
+idle: release ## what an idle connection costs, from 1,000 to 19,000, and what 100,000 would
+	Benchmarks/idle.py .build/release/relayd
 
 alloc: release test-deps ## allocations a command and memory a room, held to Benchmarks/thresholds.json
 	@"$$(Tests/EndToEnd/setup-venvs)/.venv/bin/python" Benchmarks/alloc/pair.py .build/release/relayd

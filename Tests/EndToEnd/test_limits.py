@@ -3,10 +3,13 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import json
+import re
+import struct
 
 import pytest
 
-from wire import EngineSocket, RawWebSocket
+from neighbour import Neighbours
+from wire import ENGINE_PATH, TEXT, EngineSocket, PollingSession, RawSocket, RawWebSocket, frame
 
 CEILING = 256 * 1024
 
@@ -57,8 +60,6 @@ def test_oversize_status_is_skipped(make_relay, kind):
 
 def test_oversize_status_in_fragments_is_skipped(make_relay):
     """The size is known only on the way."""
-    from wire import TEXT, frame
-
     relay = make_relay(sd_message_bytes=CEILING)
     _, key = relay.pair_self("fragments")
     client, sd = EngineSocket(relay), EngineSocket(relay)
@@ -106,3 +107,65 @@ def test_slow_browser_never_holds_up_the_room(relay):
     cut_off = b'42["roomPresence",{"client":1,"sd":1}]'
     assert cut_off in quick.seen or quick.upto(cut_off)
     slow.end()
+
+
+def metric(relay, name):
+    text = relay.api("GET", "/metrics", token=False).body.decode()
+    return int(re.search(rf"^linkrelay_{name} (\d+)$", text, re.MULTILINE).group(1))
+
+
+def test_full_budget_holds_back_who_filled_it(make_relay):
+    """One room's queues use up the process's memory: its sender is not read any more, another room does not notice."""
+    relay = make_relay(
+        loops=1, process_memory_bytes="8MiB", room_memory_bytes="8MiB", sd_message_bytes="1MiB", client_message_bytes="256KiB",
+        member_queue_bytes="64MiB", member_queue_count=100_000)
+    _, key = relay.pair_self("filler")
+    idle = RawWebSocket(relay, "/link")
+    idle.text('{"event":"iam","data":{"type":"client"}}')
+    idle.text(json.dumps({"event": "join", "data": key, "ack": 1}))
+    idle.take()
+    with Neighbours(relay) as pair:
+        filler = EngineSocket(relay)
+        filler.enter("sd", key)
+        status = frame(TEXT, b'42["commandStatus",{"type":"resources:list","pad":"%s"}]' % (b"x" * 100_000))
+        filler.socket.settimeout(1)
+        with pytest.raises(TimeoutError):
+            while True:
+                filler.socket.sendall(status)
+        pair.wait_exchanges(20)
+        assert metric(relay, "process_budget_pauses_total") == 1 and metric(relay, "sessions_held_back") == 1
+        assert metric(relay, "queued_bytes") < 10 << 20
+        idle.close()
+        filler.close()
+
+
+@pytest.mark.parametrize("path", ["/link", ENGINE_PATH + "?EIO=4&transport=websocket"])
+def test_no_large_message_without_a_seat(relay, path):
+    """Saying `iam` gives nobody the memory of an extension: more than 64 KiB is read past, and the connection lives."""
+    stranger = RawWebSocket(relay, path)
+    say = ((lambda event, payload: '{"event":"%s","data":%s}' % (event, payload)) if path == "/link"
+           else (lambda event, payload: '42["%s",%s]' % (event, payload)))
+    if path != "/link":
+        stranger.text("40")
+        while not stranger.take().startswith(b"40"):
+            pass
+    stranger.text(say("iam", '{"type":"sd"}'))
+    stranger.send(b"\x81\xff" + struct.pack(">Q", 16 << 20) + b"\0\0\0\0" + say("commandStatus", '{"pad":"').encode()[:-1])
+    stranger.send(b"x" * (8 << 20))
+    # Asked on the way: by then the relay has read most of it.
+    while metric(relay, "bytes_in_total") < 7 << 20:
+        pass
+    assert metric(relay, "buffered_bytes") < 256 << 10
+    stranger.close()
+
+
+def test_no_large_body_without_a_seat(relay):
+    session = PollingSession(relay)
+    assert session.post("40", '42["iam",{"type":"sd"}]')[0] == 200
+    raw = RawSocket(relay)
+    raw.send(f"POST {ENGINE_PATH}?{session.query} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {16 << 20}\r\n\r\n4".encode())
+    raw.send(b"x" * (8 << 20))
+    while metric(relay, "bytes_in_total") < 7 << 20:
+        pass
+    assert metric(relay, "buffered_bytes") < 4 << 20
+    raw.close()

@@ -25,7 +25,7 @@
 #define CWS_HTTP_QUEUE_BYTES (64u * 1024u) /* no further pipelined request is parsed while more than this is queued */
 #define CWS_HTTP_STREAM_BYTES (8u * 1024u * 1024u) /* the queue's ceiling for streamed responses, until the owner sets one */
 #define CWS_DIRECT_BYTES (32u * 1024u)     /* frames with more than this to come are read straight into the message */
-#define CWS_INFLATE_BYTES (8u * 1024u * 1024u) /* one connection's inflating in a turn, see ws_deflate.c; some 10 ms at worst */
+#define CWS_INFLATE_BYTES (8u * 1024u * 1024u) /* inflating in a turn, see ws_deflate.c; some 10 ms at worst */
 #define CWS_LINGER_MS 1000u
 #define CWS_LINGER_BYTES (64u * 1024u)
 #define CWS_WHEEL_SLOTS 1024u
@@ -357,6 +357,7 @@ struct cws_loop {
     int spare_fd;         /* given up to accept and drop one connection when descriptors run out */
     cws_limits limits;
     uint64_t now_ms, alarm_at_ms, accept_resume_at_ms, next_id, next_listener;
+    uint64_t awake_from_ms; /* when the process last went on after standing still; nothing before counts as silence of a peer */
     cws_conn *current;    /* whose callback is running */
     cws_loop *move_to;    /* what that callback asked for */
     cws_table table;
@@ -370,6 +371,7 @@ struct cws_loop {
     cws_outq *free_queues;
     uint32_t free_queue_count;
     cws_deflate deflate;
+    uint32_t rested_count, rested_before; /* connections that used up their inflating, in this turn and in the former one */
     size_t inflate_left;  /* what the connection that is being read may still have inflated in this turn */
     uint64_t handshake_ns; /* spent on TLS handshakes this turn */
     int64_t date_s;

@@ -1,6 +1,7 @@
 // Memory budgets: when a room's or the loop's queues are over theirs, whoever fills them is not read until they shrink.
 //
-// Loop thread. A sender is never held back because of one slow member (that one loses its transport), only for a budget.
+// Loop thread. A sender is never held back because of one slow member (that one loses its transport), only for a budget, and for the
+// loop's only if its own room has more than a fair share of it: others must not stand still because of somebody else's queues.
 // SPDX-License-Identifier: Apache-2.0
 
 extension ShardLimits {
@@ -18,8 +19,14 @@ extension Shard {
     /// Called after a sender's message was fanned out. Cheap unless somebody in the room is behind.
     @inline(__always)
     func checkRoomMemory(_ room: Room, sender: Session) {
-        if queuedBytes(room) > limits.roomMemoryBytes || loop.heldBytes > limits.loopMemoryBytes { holdBack(sender, room) }
+        let queued = queuedBytes(room)
+        if queued > limits.roomMemoryBytes || loop.heldBytes > limits.loopMemoryBytes / 4 * 3 && queued > fairShareBytes {
+            holdBack(sender, room)
+        }
     }
+
+    /// A room's part of the loop's last quarter. All rooms together stay below the budget with it.
+    private var fairShareBytes: Int { limits.loopMemoryBytes / 4 / max(1, rooms.count) }
 
     private func queuedBytes(_ room: Room) -> Int {
         var sum = room.heldBytes + room.unheardBytes
@@ -61,7 +68,9 @@ extension Shard {
     }
 
     private func hasShrunk(_ room: Room) -> Bool {
-        queuedBytes(room) <= limits.roomMemoryBytes / 2 && loop.heldBytes <= limits.loopMemoryBytes / 4 * 3
+        let queued = queuedBytes(room)
+        guard queued <= limits.roomMemoryBytes / 2 else { return false }
+        return loop.heldBytes <= limits.loopMemoryBytes / 2 || queued <= fairShareBytes / 2
     }
 
     private func release(_ sender: Session) {

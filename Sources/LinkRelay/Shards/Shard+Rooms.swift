@@ -19,6 +19,8 @@ enum Departure {
 extension Shard {
     func seat(_ session: Session, in room: Room) {
         session.room = room
+        session.connection?.setMessageCeiling(messageCeiling(of: session) + Self.framingAllowance)
+        if let engine = session.engine { shared.directory.set(engine.sid, .init(loop: index, role: session.role, isSeated: true)) }
         session.joinedAtSequence = room.commandSequence
         room.joinCount &+= 1
         session.joinOrder = room.joinCount
