@@ -25,6 +25,9 @@
 #define CWS_HTTP_QUEUE_BYTES (64u * 1024u) /* no further pipelined request is parsed while more than this is queued */
 #define CWS_HTTP_STREAM_BYTES (8u * 1024u * 1024u) /* the queue's ceiling for streamed responses, until the owner sets one */
 #define CWS_DIRECT_BYTES (32u * 1024u)     /* frames with more than this to come are read straight into the message */
+#ifndef CWS_EARLY_FLUSH_BYTES
+#define CWS_EARLY_FLUSH_BYTES (128u * 1024u) /* more than this in new messages is written before the next connection is read */
+#endif
 #define CWS_INFLATE_BYTES (8u * 1024u * 1024u) /* one connection's inflating in a turn, see ws_deflate.c; some 10 ms at worst */
 #define CWS_LINGER_MS 1000u
 #define CWS_LINGER_BYTES (64u * 1024u)
@@ -367,6 +370,7 @@ struct cws_loop {
     size_t listener_count;
     cws_message *free_messages[CWS_MESSAGE_CLASSES];
     uint32_t free_message_count[CWS_MESSAGE_CLASSES];
+    size_t made_bytes;    /* in messages made since the turn began or flushed early */
     cws_outq *free_queues;
     uint32_t free_queue_count;
     cws_deflate deflate;

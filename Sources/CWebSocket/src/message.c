@@ -32,6 +32,7 @@ static cws_message *allocate(cws_loop *l, size_t n)
         if (!m)
             return NULL;
     }
+    l->made_bytes += n;
     m->loop = l;
     m->packed = NULL;
     m->payload_n = n;
