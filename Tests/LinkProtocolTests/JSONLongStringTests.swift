@@ -60,7 +60,7 @@ import Testing
     @Test func goesOnAfterEachInterruption() {
         for count in 0..<300 {
             let run = [UInt8](repeating: 0x41, count: count)
-            let text = [0x22] + run + bytes(#"\u00e9"#) + run + bytes("é") + run + bytes("€") + run + bytes("😀") + run + bytes(#"\""#) + run + [0x22]
+            let text = [0x22] + [#"\u00e9"#, "é", "€", "😀", #"\""#].flatMap { run + bytes($0) } + run + [0x22]
             #expect(Self.verdict(text) == .end(text.count))
             #expect(Self.verdict(text.dropLast() + [0x0A]) == .failed(.malformed(offset: text.count - 1)))
         }
