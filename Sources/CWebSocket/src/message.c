@@ -10,7 +10,7 @@
 #define SMALLEST_CLASS_BYTES 128u
 #define DOUBLING_CLASSES 9u
 #define CLASS_KEPT_BYTES (512u * 1024u)        /* what one of them may keep for reuse */
-#define LARGE_KEPT_BYTES (2u * 1024u * 1024u)  /* what all larger ones may keep together */
+#define LARGE_KEPT_BYTES (4u * 1024u * 1024u)  /* what all larger ones may keep together */
 
 /* Doubling would waste up to half of what is large: from 32 KiB on there are four sizes to each doubling. */
 static size_t class_bytes(unsigned size_class)

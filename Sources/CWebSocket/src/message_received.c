@@ -2,6 +2,7 @@
  * Runs on the loop's thread. Decides how it grows (with what came, never with what was claimed) and when its memory may go on; the frame
  * and the words around the payload are written into the room that it leaves before and behind itself.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
@@ -21,6 +22,13 @@ bool cws_received_reserve(cws_loop *l, cws_received *r, size_t more, size_t max)
     size_t capacity = n + more > max / 2 ? max : (n + more) * 2;
     if (capacity < 256 && max >= 256)
         capacity = 256;
+    if (r->m && r->m->size_class >= CWS_MESSAGE_CLASSES) {
+        cws_message *moved = realloc(r->m, extra + capacity); /* which moves pages, not bytes */
+        if (!moved)
+            return false;
+        *r = (cws_received){.m = moved, .capacity = capacity};
+        return true;
+    }
     cws_message *m = cws_message_block(l, CWS_RECEIVED_OFFSET, capacity + CWS_RECEIVED_TAIL);
     if (!m)
         return false;
