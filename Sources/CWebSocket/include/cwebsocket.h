@@ -374,6 +374,10 @@ uint32_t cws_queued_count(const cws_conn *c);
 
 /* A server frame of n payload bytes (uninitialised), refcount 1, from the loop's free lists. NULL when out of memory. */
 cws_message *CWS_NULLABLE cws_message_new(cws_loop *l, cws_opcode op, size_t n);
+/* Inside on_message: a text frame of `before` (at most 48 bytes), `payload` and `after` (at most 16), refcount 1, that is the memory of the
+ * message being delivered itself. NULL when that cannot be (it was not read there, it is small, `payload` is not most of it, it was taken
+ * already): the caller copies. What the message held outside of `payload` is overwritten; `payload` stays readable until on_message returns. */
+cws_message *CWS_NULLABLE cws_message_around(cws_loop *l, cws_slice payload, cws_slice before, cws_slice after);
 uint8_t *cws_message_bytes(cws_message *m); /* the payload; write before the first send */
 size_t cws_message_size(const cws_message *m);
 void cws_message_retain(cws_message *m);

@@ -77,7 +77,7 @@ void cws_conn_free(cws_conn *c)
     if (c->http)
         cws_http_free(c->http);
     if (c->assembly)
-        cws_assembly_free(c->assembly);
+        cws_assembly_free(c->loop, c->assembly);
     free(c->spill);
 #ifndef NDEBUG
     memset(c, 0xDD, sizeof *c); /* whoever still uses it shall notice */

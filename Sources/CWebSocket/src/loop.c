@@ -151,13 +151,25 @@ void cws_loop_end_turn(cws_loop *l)
     cws_http_free_dead(l);
 }
 
+/* A turn that makes much to send does not pile it up: what is written while it is still in the cache costs less, and its memory serves
+ * the next message. Between callbacks only. */
+static void flush_early(cws_loop *l)
+{
+    l->made_bytes = 0;
+    run_work(l, CWS_WORK_FLUSH, cws_conn_flush);
+}
+
 static void turn(cws_loop *l, const struct epoll_event *events, int count)
 {
     l->handshake_ns = 0;
     l->rested_before = l->rested_count;
     l->rested_count = 0;
-    for (int i = 0; i < count; i++)
+    l->made_bytes = 0;
+    for (int i = 0; i < count; i++) {
         deliver(l, &events[i]);
+        if (l->made_bytes >= CWS_EARLY_FLUSH_BYTES)
+            flush_early(l);
+    }
     cws_wheel_run(l);
     if (l->accept_resume_at_ms && l->now_ms >= l->accept_resume_at_ms)
         cws_listener_resume(l);

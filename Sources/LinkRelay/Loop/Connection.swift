@@ -88,6 +88,15 @@ extension EventLoop {
     /// Loop thread: a text message of `count` uninitialised bytes, one reference owned by the caller. Nil when out of memory.
     func makeText(count: Int) -> Message? { cws_message_new(raw, CWS_TEXT, count).map { Message(raw: $0) } }
 
+    /// Loop thread: a text message of `before`, `payload` and `after` that is the memory of the message just received, if `payload` is
+    /// most of it; nil if it has to be copied. The rest of what was received is overwritten: only `payload` may be read afterwards.
+    func adopt(_ payload: UnsafeRawBufferPointer, before: StaticString, after: StaticString) -> Message? {
+        cws_message_around(
+            raw, cws_slice(p: payload.baseAddress?.assumingMemoryBound(to: UInt8.self), n: payload.count),
+            cws_slice(p: before.utf8Start, n: before.utf8CodeUnitCount), cws_slice(p: after.utf8Start, n: after.utf8CodeUnitCount)
+        ).map { Message(raw: $0) }
+    }
+
     /// Loop thread: a text message with these bytes.
     func makeText(_ bytes: some Collection<UInt8>) -> Message? {
         guard let message = makeText(count: bytes.count) else { return nil }
