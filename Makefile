@@ -29,13 +29,21 @@ test-deps:
 run: release ## builds, starts on http://127.0.0.1:8787 (LISTEN=) with data in ./data (DATA=), prints how to sign in and link
 	@exec .build/release/relayd serve --welcome --listen $(LISTEN) --data-dir $(DATA)
 
+.PHONY: sign-in
+sign-in: ## prints a fresh sign-in link for the relay that `make run` started (DATA=)
+	@.build/release/relayd sign-in --data-dir $(DATA)
+
 release: deps ## builds the binary that packages ship: .build/release/relayd
 	swift build $(RELEASE_FLAGS)
 
 build: deps ## builds for debugging: .build/debug/relayd
 	swift build
 
-install: release ## installs the binary, the manual page and the systemd units under PREFIX (default /usr/local)
+# Not `release`: root has no Swift as a rule, and would leave files of its own behind.
+.build/release/relayd:
+	@$(MAKE) release
+
+install: .build/release/relayd ## installs what `make release` built: the binary, the manual page and the systemd units under PREFIX (default /usr/local)
 	install -D -m 755 .build/release/relayd $(DESTDIR)$(PREFIX)/bin/relayd
 	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/lib/systemd/system
 	.build/release/relayd help --man >$(DESTDIR)$(PREFIX)/share/man/man8/relayd.8
@@ -90,7 +98,7 @@ asan: deps ## the Swift tests under the address sanitizer
 
 # ---------------------------------------------------------------- care
 
-.PHONY: lint fmt docs bench alloc deb clean
+.PHONY: lint fmt docs bench alloc deb image clean
 lint: ## complains about Swift that the formatter would write otherwise
 	swift format lint --strict --parallel -r Sources Tests
 
@@ -109,6 +117,9 @@ alloc: release test-deps ## allocations a command and memory a room, held to Ben
 
 deb: release ## builds a Debian package under build/
 	@scripts/build-deb
+
+image: ## builds the container image, tries it and keeps it as `linkrelay` (ENGINE=docker or podman)
+	@scripts/test-image linkrelay
 
 clean: ## removes everything that was built; data/ stays
 	rm -rf .build build
