@@ -29,13 +29,21 @@ test-deps:
 run: release ## builds, starts on http://127.0.0.1:8787 (LISTEN=) with data in ./data (DATA=), prints how to sign in and link
 	@exec .build/release/relayd serve --welcome --listen $(LISTEN) --data-dir $(DATA)
 
+.PHONY: sign-in
+sign-in: ## prints a fresh sign-in link for the relay that `make run` started (DATA=)
+	@.build/release/relayd sign-in --data-dir $(DATA)
+
 release: deps ## builds the binary that packages ship: .build/release/relayd
 	swift build $(RELEASE_FLAGS)
 
 build: deps ## builds for debugging: .build/debug/relayd
 	swift build
 
-install: release ## installs the binary, the manual page and the systemd units under PREFIX (default /usr/local)
+# Not `release`: root has no Swift as a rule, and would leave files of its own behind.
+.build/release/relayd:
+	@$(MAKE) release
+
+install: .build/release/relayd ## installs what `make release` built: the binary, the manual page and the systemd units under PREFIX (default /usr/local)
 	install -D -m 755 .build/release/relayd $(DESTDIR)$(PREFIX)/bin/relayd
 	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/lib/systemd/system
 	.build/release/relayd help --man >$(DESTDIR)$(PREFIX)/share/man/man8/relayd.8
@@ -93,7 +101,7 @@ asan: deps ## the Swift tests under the address sanitizer
 
 # ---------------------------------------------------------------- care
 
-.PHONY: lint fmt docs bench soak idle alloc deb test-deb clean
+.PHONY: lint fmt docs bench soak idle alloc deb test-deb image clean
 lint: ## complains about Swift that the formatter would write otherwise
 	swift format lint --strict --parallel -r Sources Tests
 
@@ -103,7 +111,7 @@ fmt: ## formats the Swift sources
 docs: build ## writes the table of settings into docs/operations.md
 	@scripts/embed-settings .build/debug/relayd
 
-bench: release ## relayd beside its peers in one run (ROUNDS=3); ONLY=latency (or storm, idle, "socketio 4 KB"...) picks; then the codecs
+bench: release ## relayd beside its peers in one run (ROUNDS=3); ONLY=latency (or storm, "4 KB"...) picks; then the codecs
 	@scripts/install-deps bench
 	Benchmarks/compare.py .build/release/relayd --rounds $(or $(ROUNDS),3) --json $(or $(JSON),build/bench.json) \
 		--python "$$(Tests/EndToEnd/setup-venvs)/.venv/bin/python" --only $(if $(ONLY),"$(ONLY)")
@@ -123,6 +131,9 @@ deb: release ## builds a Debian package under build/
 
 test-deb: deb ## installs, upgrades, removes and purges it in a plain Debian 12 of its own; needs root and debootstrap
 	@scripts/test-deb
+
+image: ## builds the container image, tries it and keeps it as `linkrelay` (ENGINE=docker or podman)
+	@scripts/test-image linkrelay
 
 clean: ## removes everything that was built; data/ stays
 	rm -rf .build build
