@@ -9,14 +9,14 @@ package final class SQLiteLinkStore: LinkStore {
     /// How long a write waits for another process' transaction.
     static let busyMilliseconds: Int32 = 3000
 
-    private let thread: SQLiteThread
+    private let thread: WorkerThread<SQLiteWorker>
 
     package let measures: StoreMeasures? = StoreMeasures()
 
     /// Jobs that wait for the store's thread.
     package var queuedCount: Int { thread.queuedCount }
 
-    private init(_ thread: SQLiteThread) { self.thread = thread }
+    private init(_ thread: WorkerThread<SQLiteWorker>) { self.thread = thread }
 
     deinit { thread.stop() }
 
@@ -34,7 +34,8 @@ package final class SQLiteLinkStore: LinkStore {
         let connection = try SQLiteConnection(path: path, busyMilliseconds: busyMilliseconds)
         try configure(connection, migrations)
         try SQLiteSchema.migrate(connection, migrations)
-        return SQLiteLinkStore(try SQLiteThread.start(connection))
+        guard let thread = WorkerThread.start(SQLiteWorker(connection)) else { throw StoreError(.io, "no thread for the store") }
+        return SQLiteLinkStore(thread)
     }
 
     /// The log and shared-memory files take their mode from this one.
@@ -88,7 +89,7 @@ package final class SQLiteLinkStore: LinkStore {
     ) async throws(StoreError) -> Answer {
         let start = ContinuousClock.now
         let result = await withCheckedContinuation { continuation in
-            thread.submit(SQLiteQuestion(isWrite: isWrite, continuation: continuation, body: body))
+            thread.ask(SQLiteQuestion(isWrite: isWrite, continuation: continuation, body: body))
         }
         (isWrite ? measures?.writes : measures?.reads)?.add(ContinuousClock.now - start)
         if case .failure(let error) = result { measures?.note(error) }
