@@ -9,7 +9,9 @@ import struct
 import pytest
 
 from neighbour import Neighbours
-from wire import ENGINE_PATH, TEXT, EngineSocket, PollingSession, RawSocket, RawWebSocket, frame
+from test_admin import enter
+from test_metrics import metrics, samples
+from wire import ENGINE_PATH, SECONDS, TEXT, EngineSocket, PollingSession, RawSocket, RawWebSocket, frame
 
 CEILING = 256 * 1024
 
@@ -169,3 +171,30 @@ def test_no_large_body_without_a_seat(relay):
         pass
     assert metric(relay, "buffered_bytes") < 4 << 20
     raw.close()
+
+
+@pytest.mark.parametrize("kind", ["socketio", "native"])
+def test_a_sender_is_not_held_back_for_ever(make_relay, kind):
+    """A browser that reads nothing fills the room's budget: whoever sends is not read, and after a while told to come back."""
+    relay = make_relay(room_memory_bytes="262144", sd_message_bytes="262144", client_message_bytes="65536", heartbeat_timeout="1s")
+    _, key = relay.pair_self("slow")
+    slow = EngineSocket(relay)
+    slow.enter("client", key)
+    sd = EngineSocket(relay) if kind == "socketio" else RawWebSocket(relay, "/link")
+    if kind == "socketio":
+        sd.enter("sd", key)
+        status = b'42["commandStatus",{"type":"resources:list","pad":"%s"}]' % (b"x" * 100_000)
+    else:
+        enter(sd, "sd", key)
+        status = b'{"event":"commandStatus","data":{"type":"resources:list","pad":"%s"}}' % (b"x" * 100_000)
+    counted = 'linkrelay_sessions_closed_total{reason="overloaded"}'
+    assert samples(metrics(relay))[counted] == 0
+    # As much as is taken, until the kernel's buffers on both sides are full because the relay reads no more.
+    sd.socket.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        for _ in range(2000):
+            sd.text(status)
+    sd.socket.settimeout(SECONDS)
+    assert sd.end().code == 4004
+    now = samples(metrics(relay))
+    assert now[counted] == 1 and now["linkrelay_room_budget_pauses_total"] >= 1

@@ -58,6 +58,8 @@ final class Session {
     var traffic = Traffic()
     /// Its input is held back because its room or the process is over the memory budget.
     var isHeldBack = false
+    /// Since when, while it is.
+    var heldBackMs: UInt64 = 0
 
     init(serial: UInt64, dialect: Dialect, address: PeerAddress, openedMs: UInt64, engine: EngineState?) {
         self.serial = serial

@@ -1,4 +1,5 @@
-// Memory budgets: when a room's or the loop's queues are over theirs, whoever fills them is not read until they shrink.
+// Memory budgets: when a room's or the loop's queues are over theirs, whoever fills them is not read until they shrink, or sent to come
+// back when that takes too long.
 //
 // Loop thread. A sender is never held back because of one slow member (that one loses its transport), only for a budget, and for the
 // loop's only if its own room has more than a fair share of it: others must not stand still because of somebody else's queues.
@@ -39,9 +40,17 @@ extension Shard {
         guard !sender.isHeldBack, let connection = sender.connection else { return }
         if queuedBytes(room) > limits.roomMemoryBytes { counters.roomBudgetCount &+= 1 } else { counters.loopBudgetCount &+= 1 }
         sender.isHeldBack = true
+        sender.heldBackMs = nowMs
+        schedule(inMs: UInt64(limits.heartbeatTimeoutMs), .heldBack(sender.serial, since: nowMs))
         connection.pause()
         room.heldBack.append(sender)
         heldBack.append(sender)
+    }
+
+    /// Nobody can tell whether a peer that is not read for so long still lives, and its own pings go unanswered: it had better come back.
+    func heldBackTooLong(_ session: Session, since: UInt64) {
+        guard session.isHeldBack, session.heldBackMs == since else { return }
+        close(session, .overloaded)
     }
 
     /// A member caught up.

@@ -101,6 +101,7 @@ final class Shard {
         case .enginePing(let serial): if let session = sessions[serial] { enginePingDue(session) }
         case .probeDeadline(let serial, let probe): if let session = sessions[serial] { probeExpired(session, probeID: probe) }
         case .barrier(let serial): if let session = sessions[serial] { barrierDue(session) }
+        case .heldBack(let serial, let since): if let session = sessions[serial] { heldBackTooLong(session, since: since) }
         case .grace(let room): graceExpired(room)
         case .commands(let room): commandsExpired(room)
         case .unheard(let room): unheardExpired(room)
@@ -185,6 +186,7 @@ enum ShardTimer {
     case enginePing(UInt64)
     case probeDeadline(UInt64, UInt64)
     case barrier(UInt64)
+    case heldBack(UInt64, since: UInt64)
     case grace(Room)
     case commands(Room)
     case unheard(Room)
