@@ -103,7 +103,7 @@ fmt: ## formats the Swift sources
 docs: build ## writes the table of settings into docs/operations.md
 	@scripts/embed-settings .build/debug/relayd
 
-bench: release ## relayd beside its peers in one run (ROUNDS=3); ONLY=latency (or storm, idle, "socketio 4 KB"...) picks; then the codecs
+bench: release ## relayd beside its peers in one run (ROUNDS=3); ONLY=latency (or storm, "4 KB"...) picks; then the codecs
 	@scripts/install-deps bench
 	Benchmarks/compare.py .build/release/relayd --rounds $(or $(ROUNDS),3) --json $(or $(JSON),build/bench.json) \
 		--python "$$(Tests/EndToEnd/setup-venvs)/.venv/bin/python" --only $(if $(ONLY),"$(ONLY)")
