@@ -103,8 +103,9 @@ bench: release ## relayd beside a raw relay in one run (ROUNDS=3): CPU a message
 	Benchmarks/compare.py .build/release/relayd $(or $(ROUNDS),3)
 	Benchmarks/codec/run
 
-alloc: release test-deps ## allocations a command and memory a room, held to Benchmarks/thresholds.json
+alloc: release test-deps ## allocations a command and memory an idle connection, held to Benchmarks/thresholds.json
 	@"$$(Tests/EndToEnd/setup-venvs)/.venv/bin/python" Benchmarks/alloc/pair.py .build/release/relayd
+	python3 Benchmarks/alloc/idle.py .build/release/relayd
 
 deb: release ## builds a Debian package under build/
 	@scripts/build-deb
