@@ -26,7 +26,8 @@ struct PackedEntry: Sendable, Equatable {
     init(_ entry: TimelineEntry) {
         let at = UInt64(min(max(entry.at, 0), Self.latest))
         moment = at << 20 | Self.number(entry.kind, Self.kinds) << 16 | Self.number(entry.role, Self.roles) << 12
-        moment |= Self.number(entry.dialect, Self.dialects) << 10 | (entry.isPolling ? 1 : 0) << 8 | UInt64(ReasonNames.number(of: entry.reason))
+        moment |= Self.number(entry.dialect, Self.dialects) << 10 | (entry.isPolling ? 1 : 0) << 8
+        moment |= UInt64(ReasonNames.number(of: entry.reason))
         session = entry.session
     }
 
