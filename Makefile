@@ -123,8 +123,9 @@ soak: release ## SOAK_IDLE=10000 idle connections beside SOAK_RATE=2000 answered
 idle: release ## what an idle connection costs, from 1,000 to 19,000, and what 100,000 would
 	Benchmarks/idle.py .build/release/relayd
 
-alloc: release test-deps ## allocations a command and memory a room, held to Benchmarks/thresholds.json
+alloc: release test-deps ## allocations a command and memory an idle connection, held to Benchmarks/thresholds.json
 	@"$$(Tests/EndToEnd/setup-venvs)/.venv/bin/python" Benchmarks/alloc/pair.py .build/release/relayd
+	python3 Benchmarks/alloc/idle.py .build/release/relayd
 
 deb: release ## builds a Debian package under build/
 	@scripts/build-deb

@@ -65,8 +65,7 @@ struct Connection: Equatable {
 
 extension PeerAddress {
     init(_ address: cws_address) {
-        let count = address.family == 4 ? 4 : address.family == 6 ? 16 : 0
-        let bytes = withUnsafeBytes(of: address.bytes) { Array($0.prefix(count)) }
+        let bytes = withUnsafeBytes(of: address.bytes) { Array($0) }
         self.init(family: Family(rawValue: address.family) ?? .unix, bytes: bytes, port: address.port)
     }
 }

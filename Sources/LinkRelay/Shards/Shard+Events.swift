@@ -178,8 +178,7 @@ extension Shard {
         let why = session.endReason ?? reason
         session.endReason = why
         if session.room != nil { unseat(session, how: isClean ? .left : .vanished) }
-        if let log = session.unconfirmed?.takeAll() { for entry in log { entry.command.message.release() } }
-        session.unconfirmed = nil
+        for entry in session.takeUnconfirmed() { entry.command.message.release() }
         for message in session.coalesced?.takeAll() ?? [] { message.release() }
         forgetApproval(session)
         unregister(session)

@@ -190,7 +190,7 @@ extension Shard {
     func resumeInput(_ session: Session) {
         guard !session.isGone, !session.isJoining else { return }
         session.connection?.resume()
-        if let engine = session.engine, !session.deferredInput.isEmpty { replayDeferred(session, engine) }
+        if let engine = session.engine, session.deferredByteCount > 0 { replayDeferred(session, engine) }
     }
 
     func log(_ level: Log.Level, _ event: StaticString, _ session: Session, _ room: RoomID?, reason: String = "") {

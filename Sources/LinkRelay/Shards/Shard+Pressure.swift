@@ -84,6 +84,7 @@ extension Shard {
 
     private func release(_ sender: Session) {
         sender.isHeldBack = false
+        sender.heldBackMs = 0
         sender.connection?.resume()
     }
 }

@@ -118,6 +118,7 @@ extension Shard {
             counters.replayedStatusCount &+= 1
             sendStatus(status, to: client)
         }
+        guard !room.unheard.isEmpty else { return }
         let unheard = room.unheard
         room.unheard.removeAll()
         room.unheardBytes = 0

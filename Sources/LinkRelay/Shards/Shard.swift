@@ -77,6 +77,7 @@ final class Shard {
         }
         if session.isHeldBack {
             session.isHeldBack = false
+            session.heldBackMs = 0
             heldBack.removeAll { $0 === session }
         }
     }
@@ -180,17 +181,18 @@ final class Shard {
     }
 }
 
-/// What a deadline is for. Checked when it comes due; nothing is ever cancelled.
+/// What a deadline is for. Checked when it comes due; nothing is ever cancelled. Every session has one for a while, so the rare cases with
+/// more to say keep it elsewhere.
 enum ShardTimer {
     case greeting(UInt64)
     case enginePing(UInt64)
-    case probeDeadline(UInt64, UInt64)
+    indirect case probeDeadline(UInt64, UInt64)
     case barrier(UInt64)
     case heldBack(UInt64, since: UInt64)
     case grace(Room)
     case commands(Room)
     case unheard(Room)
-    case suspect(Room, UInt64, ping: UInt64, since: UInt64)
+    indirect case suspect(Room, UInt64, ping: UInt64, since: UInt64)
     case drain
     case approval(UInt64)
     case leaving(UInt64)
