@@ -33,6 +33,10 @@ TEST(loop_ws_echo_sizes)
     CHECK(fixture_reason(&f, 0) == CWS_R_PEER_CLOSE_FRAME && fixture_code(&f, 0) == 1000);
     const cws_loop_stats stats = fixture_stats(&f.sides[0]);
     CHECK(stats.messages_in_count == 24 && stats.messages_out_count == 24);
+    uint64_t timed = 0;
+    for (size_t i = 0; i <= CWS_RELAY_BOUND_COUNT; i++)
+        timed += stats.relay_count[i];
+    CHECK(timed == 24 && stats.relay_ns > 0);
     CHECK(stats.buffered_bytes == 0 && stats.queued_bytes == 0 && stats.websocket_count == 0 && stats.upgrades_count == 1);
     fixture_stop(&f);
 }

@@ -8,17 +8,25 @@
 #include "internal.h"
 
 #define SMALLEST_CLASS_BYTES 128u
-#define CLASS_KEPT_BYTES (512u * 1024u) /* what one class may keep for reuse */
+#define DOUBLING_CLASSES 9u
+#define CLASS_KEPT_BYTES (512u * 1024u)        /* what one of them may keep for reuse */
+#define LARGE_KEPT_BYTES (4u * 1024u * 1024u)  /* what all larger ones may keep together */
 
-static size_t class_bytes(unsigned size_class) { return (size_t)SMALLEST_CLASS_BYTES << size_class; }
+/* Doubling would waste up to half of what is large: from 32 KiB on there are four sizes to each doubling. */
+static size_t class_bytes(unsigned size_class)
+{
+    if (size_class < DOUBLING_CLASSES)
+        return (size_t)SMALLEST_CLASS_BYTES << size_class;
+    const unsigned quarter = size_class - DOUBLING_CLASSES;
+    return (size_t)(5u + quarter % 4) << (13 + quarter / 4);
+}
 
-static cws_message *allocate(cws_loop *l, size_t n)
+cws_message *cws_message_block(cws_loop *l, size_t at, size_t n)
 {
     CWS_ON_LOOP(l);
-    const size_t extra = sizeof(cws_message) + CWS_PAYLOAD_OFFSET;
-    if (n > SIZE_MAX - extra)
+    if (n > UINT32_MAX)
         return NULL;
-    const size_t need = n + extra;
+    const size_t need = n + sizeof(cws_message) + at;
     unsigned size_class = 0;
     while (size_class < CWS_MESSAGE_CLASSES && class_bytes(size_class) < need)
         size_class++;
@@ -27,14 +35,18 @@ static cws_message *allocate(cws_loop *l, size_t n)
         m = l->free_messages[size_class];
         l->free_messages[size_class] = m->next;
         l->free_message_count[size_class]--;
+        if (size_class >= DOUBLING_CLASSES)
+            l->kept_large_bytes -= class_bytes(size_class);
     } else {
         m = malloc(size_class < CWS_MESSAGE_CLASSES ? class_bytes(size_class) : need);
         if (!m)
             return NULL;
     }
+    l->made_bytes += n;
     m->loop = l;
     m->packed = NULL;
-    m->payload_n = n;
+    m->payload_at = (uint32_t)at;
+    m->payload_n = (uint32_t)n;
     m->refs = 1;
     m->size_class = (uint8_t)size_class;
     m->header_n = 0;
@@ -43,12 +55,14 @@ static cws_message *allocate(cws_loop *l, size_t n)
     return m;
 }
 
-static void write_frame_header(cws_message *m, uint8_t opcode, bool is_compressed)
+static cws_message *allocate(cws_loop *l, size_t n) { return cws_message_block(l, CWS_PAYLOAD_OFFSET, n); }
+
+void cws_message_seal(cws_message *m, uint8_t opcode, bool is_compressed)
 {
     uint8_t header[10];
     size_t n = ws_write_header(header, opcode, true, is_compressed, m->payload_n);
     m->header_n = (uint8_t)n;
-    memcpy(m->bytes + CWS_PAYLOAD_OFFSET - n, header, n);
+    memcpy(cws_message_payload(m) - n, header, n);
 }
 
 cws_message *cws_message_new(cws_loop *l, cws_opcode op, size_t n)
@@ -60,7 +74,7 @@ cws_message *cws_message_new(cws_loop *l, cws_opcode op, size_t n)
     if (!m)
         return NULL;
     m->kind = is_control ? CWS_KIND_OTHER : CWS_KIND_DATA;
-    write_frame_header(m, (uint8_t)op, false);
+    cws_message_seal(m, (uint8_t)op, false);
     return m;
 }
 
@@ -70,7 +84,7 @@ cws_message *cws_message_compressed(const cws_message *m, cws_slice bytes)
     if (!packed)
         return NULL;
     packed->kind = m->kind;
-    write_frame_header(packed, cws_message_wire(m)[0] & 0x0Fu, true);
+    cws_message_seal(packed, cws_message_wire(m)[0] & 0x0Fu, true);
     memcpy(packed->bytes + CWS_PAYLOAD_OFFSET, bytes.p, bytes.n);
     return packed;
 }
@@ -82,13 +96,13 @@ cws_message *cws_message_control(cws_loop *l, uint8_t opcode, const uint8_t *p, 
     cws_message *m = allocate(l, n);
     if (!m)
         return NULL;
-    write_frame_header(m, opcode, false);
+    cws_message_seal(m, opcode, false);
     if (n)
         memcpy(m->bytes + CWS_PAYLOAD_OFFSET, p, n);
     return m;
 }
 
-uint8_t *cws_message_bytes(cws_message *m) { return m->bytes + CWS_PAYLOAD_OFFSET; }
+uint8_t *cws_message_bytes(cws_message *m) { return cws_message_payload(m); }
 size_t cws_message_size(const cws_message *m) { return m->payload_n; }
 
 void cws_message_retain(cws_message *m)
@@ -98,11 +112,21 @@ void cws_message_retain(cws_message *m)
     m->refs++;
 }
 
-static void give_back(cws_message *m)
+static bool has_room(cws_loop *l, unsigned size_class)
 {
-    cws_loop *l = m->loop;
+    const size_t bytes = class_bytes(size_class);
+    if (size_class < DOUBLING_CLASSES)
+        return (l->free_message_count[size_class] + 1) * bytes <= CLASS_KEPT_BYTES;
+    if (l->kept_large_bytes + bytes > LARGE_KEPT_BYTES)
+        return false;
+    l->kept_large_bytes += bytes;
+    return true;
+}
+
+void cws_message_give_back(cws_loop *l, cws_message *m)
+{
     const unsigned k = m->size_class;
-    if (!l || k >= CWS_MESSAGE_CLASSES || (l->free_message_count[k] + 1) * class_bytes(k) > CLASS_KEPT_BYTES) {
+    if (!l || k >= CWS_MESSAGE_CLASSES || !has_room(l, k)) {
         free(m);
         return;
     }
@@ -121,7 +145,7 @@ void cws_message_release(cws_message *m)
         if (--m->refs > 0)
             return;
         cws_message *packed = m->packed;
-        give_back(m);
+        cws_message_give_back(m->loop, m);
         m = packed;
     }
 }
@@ -135,10 +159,11 @@ cws_message *cws_message_orphan_take(cws_message *m)
         m->loop = NULL;
         return m;
     }
-    const size_t size = sizeof *m + CWS_PAYLOAD_OFFSET + m->payload_n;
-    cws_message *copy = malloc(size);
+    cws_message *copy = malloc(sizeof *m + CWS_PAYLOAD_OFFSET + m->payload_n);
     if (copy) {
-        memcpy(copy, m, size);
+        *copy = *m;
+        copy->payload_at = CWS_PAYLOAD_OFFSET;
+        memcpy(copy->bytes + CWS_PAYLOAD_OFFSET - m->header_n, cws_message_wire(m), cws_message_wire_n(m));
         copy->loop = NULL;
         copy->packed = NULL;
         copy->refs = 1;
@@ -157,4 +182,5 @@ void cws_message_free_lists(cws_loop *l)
         }
         l->free_message_count[k] = 0;
     }
+    l->kept_large_bytes = 0;
 }

@@ -10,12 +10,13 @@
 #define OPCODE_CONTINUATION 0u
 #define OPCODE_TEXT 1u
 #define OPCODE_CONTROL 8u
+#define TEXT_PIECE_BYTES (16u * 1024u) /* a multiple of the mask */
 
-size_t cws_assembly_buffered(const cws_assembly *a) { return a->bytes.n; }
+size_t cws_assembly_buffered(const cws_assembly *a) { return cws_received_n(&a->bytes); }
 
-void cws_assembly_free(cws_assembly *a)
+void cws_assembly_free(cws_loop *l, cws_assembly *a)
 {
-    cws_buf_free(&a->bytes);
+    cws_received_free(l, &a->bytes);
     free(a);
 }
 
@@ -37,6 +38,20 @@ void cws_ws_deliver(cws_conn *c, uint8_t opcode, cws_slice bytes)
     CWS_CALL(c->loop, on_message, c, c->user, opcode == OPCODE_TEXT ? CWS_TEXT : CWS_BINARY, bytes.p, bytes.n);
 }
 
+/* Unmasks text and checks it a piece at a time, while the piece is in the nearest cache. False: no UTF-8, and the rest is left as it is. */
+static bool unmask_text(utf8_state *utf8, uint8_t *p, size_t n, const uint8_t mask[4], size_t offset)
+{
+    while (n > TEXT_PIECE_BYTES) {
+        ws_unmask(p, TEXT_PIECE_BYTES, mask, offset);
+        if (!utf8_check(utf8, p, TEXT_PIECE_BYTES))
+            return false;
+        p += TEXT_PIECE_BYTES;
+        n -= TEXT_PIECE_BYTES;
+    }
+    ws_unmask(p, n, mask, offset);
+    return utf8_check(utf8, p, n);
+}
+
 /* ---- a message in pieces */
 
 static size_t prefix_limit(const cws_conn *c) { return cws_ws_hears(c) ? c->loop->limits.skipped_prefix_bytes : 0; }
@@ -45,13 +60,14 @@ static void start_skipping(cws_conn *c, cws_assembly *a)
 {
     a->is_skipping = true;
     const size_t most = prefix_limit(c);
-    if (a->bytes.n > most)
-        a->bytes.n = most;
+    if (cws_received_n(&a->bytes) > most)
+        a->bytes.m->payload_n = (uint32_t)most;
 }
 
 static void finish_message(cws_conn *c, cws_assembly *a)
 {
-    const cws_slice bytes = {.p = a->bytes.p ? a->bytes.p : (const uint8_t *)"", .n = a->bytes.n};
+    cws_message *m = a->bytes.m;
+    const cws_slice bytes = {.p = m ? cws_message_payload(m) : (const uint8_t *)"", .n = cws_received_n(&a->bytes)};
     c->assembly = NULL;
     if (cws_ws_hears(c)) {
         if (a->is_skipping && a->is_compressed) {
@@ -63,17 +79,20 @@ static void finish_message(cws_conn *c, cws_assembly *a)
         } else if (a->opcode == OPCODE_TEXT && a->utf8.need != 0) {
             cws_ws_fail(c, CWS_R_FRAME_BAD_UTF8);
         } else {
+            cws_received_lend(c->loop, &a->bytes);
             cws_ws_deliver(c, a->opcode, bytes);
+            cws_received_end(c->loop, &a->bytes);
         }
     }
-    cws_assembly_free(a);
+    cws_assembly_free(c->loop, a);
 }
 
 /* `n` bytes of the present frame's payload lie at p, still masked, inside or outside a->bytes. */
 static void account(cws_conn *c, cws_assembly *a, uint8_t *p, size_t n)
 {
-    ws_unmask(p, n, a->mask, a->mask_at);
-    if (a->opcode == OPCODE_TEXT && !a->is_compressed && !a->is_skipping && !utf8_check(&a->utf8, p, n))
+    if (a->opcode != OPCODE_TEXT || a->is_compressed || a->is_skipping)
+        ws_unmask(p, n, a->mask, a->mask_at);
+    else if (!unmask_text(&a->utf8, p, n, a->mask, a->mask_at))
         cws_ws_fail(c, CWS_R_FRAME_BAD_UTF8);
 }
 
@@ -89,7 +108,8 @@ static void advance(cws_conn *c, cws_assembly *a, size_t n)
  * the ceiling, or many small fragments would each pay for a reallocation. */
 static size_t bound(const cws_conn *c, const cws_assembly *a)
 {
-    const size_t declared = a->frame_left > SIZE_MAX - a->bytes.n ? SIZE_MAX : a->bytes.n + (size_t)a->frame_left;
+    const size_t n = cws_received_n(&a->bytes);
+    const size_t declared = a->frame_left > SIZE_MAX - n ? SIZE_MAX : n + (size_t)a->frame_left;
     return a->is_final || declared > c->message_ceiling ? declared : c->message_ceiling;
 }
 
@@ -105,10 +125,11 @@ static size_t take_payload(cws_conn *c, uint8_t *p, size_t n)
         size_t most = bound(c, a);
         if (a->is_skipping) {
             most = prefix_limit(c);
-            if (kept > most - (a->bytes.n < most ? a->bytes.n : most))
-                kept = most - (a->bytes.n < most ? a->bytes.n : most);
+            const size_t have = cws_received_n(&a->bytes), room = have < most ? most - have : 0;
+            if (kept > room)
+                kept = room;
         }
-        if (!cws_buf_append(&a->bytes, p, kept, most)) {
+        if (!cws_received_append(c->loop, &a->bytes, p, kept, most)) {
             cws_conn_kill(c, CWS_R_NO_MEMORY);
             return took;
         }
@@ -122,22 +143,22 @@ size_t cws_ws_direct(cws_conn *c, uint8_t **p)
     cws_assembly *a = c->assembly;
     if (!cws_ws_hears(c) || !a || a->is_skipping || a->frame_left < CWS_DIRECT_BYTES)
         return 0;
-    if (!cws_buf_reserve(&a->bytes, CWS_DIRECT_BYTES, bound(c, a))) {
+    if (!cws_received_reserve(c->loop, &a->bytes, CWS_DIRECT_BYTES, bound(c, a))) {
         cws_conn_kill(c, CWS_R_NO_MEMORY);
         return 0;
     }
-    const size_t room = a->bytes.cap - a->bytes.n;
-    *p = a->bytes.p + a->bytes.n;
+    const size_t n = cws_received_n(&a->bytes), room = a->bytes.capacity - n;
+    *p = cws_message_payload(a->bytes.m) + n;
     return room < a->frame_left ? room : (size_t)a->frame_left;
 }
 
 void cws_ws_direct_done(cws_conn *c, size_t n)
 {
     cws_assembly *a = c->assembly;
-    account(c, a, a->bytes.p + a->bytes.n, n);
+    account(c, a, cws_message_payload(a->bytes.m) + a->bytes.m->payload_n, n);
     if (c->state == CWS_S_DRAIN)
         return;
-    a->bytes.n += n;
+    a->bytes.m->payload_n += (uint32_t)n;
     advance(c, a, n);
 }
 
@@ -197,17 +218,18 @@ static void begin_frame(cws_conn *c, const ws_frame *f)
 static void deliver_in_place(cws_conn *c, const ws_frame *f, uint8_t *payload)
 {
     const size_t n = (size_t)f->payload_n;
-    ws_unmask(payload, n, f->mask, 0);
-    if (f->rsv1) {
-        cws_ws_inflate(c, f->opcode, (cws_slice){.p = payload, .n = n});
-        return;
-    }
-    if (f->opcode == OPCODE_TEXT) {
+    if (f->opcode == OPCODE_TEXT && !f->rsv1) {
         utf8_state utf8 = {0};
-        if (!utf8_check(&utf8, payload, n) || utf8.need != 0) {
+        if (!unmask_text(&utf8, payload, n, f->mask, 0) || utf8.need != 0) {
             cws_ws_fail(c, CWS_R_FRAME_BAD_UTF8);
             return;
         }
+    } else {
+        ws_unmask(payload, n, f->mask, 0);
+    }
+    if (f->rsv1) {
+        cws_ws_inflate(c, f->opcode, (cws_slice){.p = payload, .n = n});
+        return;
     }
     cws_ws_deliver(c, f->opcode, (cws_slice){.p = payload, .n = n});
 }

@@ -30,7 +30,7 @@ static void drop_assembly(cws_conn *c)
     if (!a)
         return;
     /* Only the bytes: the frame that is on its way must still be counted to its end. */
-    cws_buf_free(&a->bytes);
+    cws_received_free(c->loop, &a->bytes);
     a->is_skipping = true;
 }
 

@@ -61,7 +61,8 @@ enum JSONLexer {
             let stop = stops(word(bytes, position))
             if stop == 0 {
                 position &+= 8
-                continue
+                if position &- start < JSONRun.blockBytes { continue }
+                break
             }
             position &+= stop.trailingZeroBitCount >> 3
             // In bounds: the mark lies within the eight bytes just loaded.
@@ -73,19 +74,26 @@ enum JSONLexer {
         return try interruptedString(bytes, position)
     }
 
-    /// The rest of a string from its first escape, non-ASCII byte or the last seven bytes of the buffer.
+    /// The rest of a string from its first escape or non-ASCII byte, from where it is long, or from the buffer's last seven bytes.
     @inline(never)
     private static func interruptedString(_ bytes: RawSpan, _ start: Int) throws(JSONError) -> StringScan {
         var position = start
         var hasEscapes = false
+        var near = min(bytes.byteCount, start &+ JSONRun.blockBytes &+ 8)
         while true {
-            while position &+ 8 <= bytes.byteCount {
+            while position &+ 8 <= near {
                 let stop = stops(word(bytes, position))
                 if stop != 0 {
                     position &+= stop.trailingZeroBitCount >> 3
                     break
                 }
                 position &+= 8
+            }
+            if position &+ 8 > near, near < bytes.byteCount {
+                // Once every 64 bytes at most, so that text full of escapes does not pay for what only long runs gain from.
+                position = JSONRun.blocks(bytes, position)
+                near = min(bytes.byteCount, position &+ JSONRun.blockBytes &+ 8)
+                continue
             }
             let byte = peek(bytes, position)
             switch byte {

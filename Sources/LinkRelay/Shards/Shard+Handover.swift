@@ -68,6 +68,7 @@ extension Shard {
     }
 
     private func tookOver(_ serial: UInt64, _ seat: PendingSeat, _ bytes: [UInt8]?) {
+        lookUps[serial] = nil
         if let debts = bytes.flatMap({ RoomDebts(decoding: $0) }) { restore(debts, in: room(for: seat.ticket)) }
         guard let session = sessions[serial], session.isJoining else {
             if let room = rooms[seat.ticket.room] {
@@ -77,7 +78,6 @@ extension Shard {
             return
         }
         session.isJoining = false
-        session.joinDeadlineMs = 0
         take(session, seat)
     }
 

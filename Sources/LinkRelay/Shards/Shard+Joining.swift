@@ -11,7 +11,7 @@ extension Shard {
     func join(_ session: Session, _ inbound: Inbound) {
         // Nothing could be told to it any more: it joins again where it comes back.
         if session.isLeaving { return }
-        guard let role = session.role else {
+        guard session.role != nil else {
             return refuseJoin(session, .notIdentified, "You must identify yourself first", inbound.ack)
         }
         let credential =
@@ -19,20 +19,27 @@ extension Shard {
         guard let credential else {
             return refuseJoin(session, .badKey, "Invalid key: a code has 6 and a key 128 hexadecimal digits.", inbound.ack)
         }
+        forgetApproval(session)
         if case .key(let key) = credential, let ticket = shared.keys.cachedTicket(for: key) {
             return granted(session, PendingSeat(ticket: ticket, ack: inbound.ack, presentedKey: key))
         }
+        present(session, credential, inbound.ack)
+    }
+
+    /// Asks the key service; input waits for its answer.
+    func present(_ session: Session, _ credential: JoinCredential, _ ack: AckReference?) {
+        guard let role = session.role, shared.shards.indices.contains(index) else { return }
         beginLookUp(session)
         let serial = session.serial
         let address = session.address
         let installID = session.identity?.installID
-        let ack = inbound.ack
-        guard shared.shards.indices.contains(index) else { return }
         let home = shared.shards[index]
         let keys = shared.keys
+        let presenter = presenter(session, credential, ack, home: home)
         Task {
             do throws(StoreError) {
-                let decision = try await keys.resolve(credential, role: role, address: address, installID: installID)
+                let decision = try await keys.resolve(
+                    credential, role: role, address: address, installID: installID, presenter: presenter)
                 await home.run { $0.resolved(serial, decision, ack) }
             } catch {
                 let failure = error
@@ -45,21 +52,24 @@ extension Shard {
     func beginLookUp(_ session: Session) {
         session.isJoining = true
         session.connection?.pause()
-        session.joinDeadlineMs = nowMs &+ UInt64(StoreRules.answerMilliseconds)
+        lookUps[session.serial] = nowMs &+ UInt64(StoreRules.answerMilliseconds)
         schedule(inMs: UInt64(StoreRules.answerMilliseconds), .joinOverdue(session.serial))
     }
 
     /// The look-up goes on: if it still exchanges a code, the same extension may repeat that code for a while.
     func joinOverdue(_ session: Session) {
-        guard session.isJoining, session.joinDeadlineMs != 0, nowMs >= session.joinDeadlineMs else { return }
+        guard let deadline = lookUps[session.serial], nowMs >= deadline else { return }
         resolutionFailed(session.serial, StoreError(.busy, "no answer in time"))
     }
 
     private func resolved(_ serial: UInt64, _ decision: JoinDecision, _ ack: AckReference?) {
         guard let session = sessions[serial], session.isJoining else { return }
         session.isJoining = false
-        session.joinDeadlineMs = 0
+        lookUps[serial] = nil
+        if case .awaitsApproval = decision { return awaitApproval(session) }
+        pendingApprovals[serial] = nil
         switch decision {
+        case .awaitsApproval: break
         case .admitted(let ticket):
             granted(session, PendingSeat(ticket: ticket, ack: ack))
         case .exchanged(let ticket, let newKey, let isRepeat):
@@ -73,7 +83,7 @@ extension Shard {
             granted(session, PendingSeat(ticket: ticket, ack: ack, newKey: newKey, isRepeat: isRepeat))
         case .refused(let refusal):
             log(.info, "join_refused", session, nil, reason: refusal.rawValue)
-            refuseJoin(session, RefusalReason(refusal), refusal.sentence, ack)
+            refuseJoin(session, refusal, ack)
             // Two of the deployed extensions notice nothing else; they forget the key on it.
             if refusal == .deletedKey, session.role == .sd { sendEvent(session, .kicked, nil) }
             resumeInput(session)
@@ -82,8 +92,7 @@ extension Shard {
 
     /// The store could not answer: never a word about the key. The transport is closed, so that the peer tries again.
     private func resolutionFailed(_ serial: UInt64, _ error: StoreError) {
-        guard let session = sessions[serial], session.isJoining, session.joinDeadlineMs != 0 else { return }
-        session.joinDeadlineMs = 0
+        guard let session = sessions[serial], session.isJoining, lookUps.removeValue(forKey: serial) != nil else { return }
         counters.refuse(.storeUnavailable)
         shared.log.write(.error, "store_failed", ["during": "join", "kind": .string(error.kind.rawValue)])
         schedule(inMs: Self.storeFailurePauseMs, .storeFailure(serial))
@@ -99,7 +108,11 @@ extension Shard {
         close(session, .storeUnavailable)
     }
 
-    private func refuseJoin(_ session: Session, _ reason: RefusalReason, _ sentence: String, _ ack: AckReference?) {
+    func refuseJoin(_ session: Session, _ refusal: JoinRefusal, _ ack: AckReference?) {
+        refuseJoin(session, RefusalReason(refusal), refusal.sentence, ack)
+    }
+
+    func refuseJoin(_ session: Session, _ reason: RefusalReason, _ sentence: String, _ ack: AckReference?) {
         recordRefusal(reason, address: session.address, role: session.role)
         // Never an `error` event beside the answer: the desktop client shows itself disconnected on any.
         guard let ack else { return refuse(session, reason, sentence, ack: nil) }
@@ -160,7 +173,7 @@ extension Shard {
             return resumeInput(session)
         }
         if let key = seat.presentedKey, shared.keys.cachedTicket(for: key)?.room != seat.ticket.room {
-            refuseJoin(session, .unknownKey, JoinRefusal.unknownKey.sentence, seat.ack)
+            refuseJoin(session, .unknownKey, seat.ack)
             return resumeInput(session)
         }
         let room = room(for: seat.ticket)
@@ -196,7 +209,7 @@ extension Shard {
     func resumeInput(_ session: Session) {
         guard !session.isGone, !session.isJoining else { return }
         session.connection?.resume()
-        if let engine = session.engine, !session.deferredInput.isEmpty { replayDeferred(session, engine) }
+        if let engine = session.engine, session.deferredByteCount > 0 { replayDeferred(session, engine) }
     }
 
     func log(_ level: Log.Level, _ event: StaticString, _ session: Session, _ room: RoomID?, reason: String = "") {

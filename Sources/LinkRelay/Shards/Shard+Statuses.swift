@@ -118,6 +118,7 @@ extension Shard {
             counters.replayedStatusCount &+= 1
             sendStatus(status, to: client)
         }
+        guard !room.unheard.isEmpty else { return }
         let unheard = room.unheard
         room.unheard.removeAll()
         room.unheardBytes = 0
@@ -148,7 +149,7 @@ extension Shard {
     func oversize(_ session: Session, size: UInt64, id: UnsafeRawBufferPointer, type: UnsafeRawBufferPointer) {
         counters.drop(.oversize)
         if session.role == .sd { counters.oversizeSDCount &+= 1 } else { counters.oversizeClientCount &+= 1 }
-        let ceiling = session.role == .sd ? limits.sdMessageBytes : session.role == .client ? limits.clientMessageBytes : limits.greetingMessageBytes
+        let ceiling = messageCeiling(of: session)
         refuse(session, .tooLarge, "The message has \(size) bytes; at most \(ceiling) are allowed.", ack: nil)
         guard let room = session.room else { return }
         if session.role == .sd {

@@ -26,6 +26,10 @@ final class Shard {
     var heldBack: [Session] = []
     /// Polling sessions with packets to answer a poll with at the end of the turn.
     var dirtyPolls: [Session] = []
+    /// Joins that wait for the store: by session serial, when the peer is told that it cannot say (the loop's milliseconds).
+    var lookUps: [UInt64: UInt64] = [:]
+    /// By session serial; empty unless owners approve their extensions.
+    var pendingApprovals: [UInt64: PendingApproval] = [:]
     /// Rooms and unseated sessions still to be closed by the drain, and how many sessions a step.
     var drainRooms: [RoomID] = []
     var drainSessions: [UInt64] = []
@@ -75,6 +79,7 @@ final class Shard {
         }
         if session.isHeldBack {
             session.isHeldBack = false
+            session.heldBackMs = 0
             heldBack.removeAll { $0 === session }
         }
     }
@@ -99,6 +104,7 @@ final class Shard {
         case .enginePing(let serial): if let session = sessions[serial] { enginePingDue(session) }
         case .probeDeadline(let serial, let probe): if let session = sessions[serial] { probeExpired(session, probeID: probe) }
         case .barrier(let serial): if let session = sessions[serial] { barrierDue(session) }
+        case .heldBack(let serial, let since): if let session = sessions[serial] { heldBackTooLong(session, since: since) }
         case .grace(let room): graceExpired(room)
         case .commands(let room): commandsExpired(room)
         case .unheard(let room): unheardExpired(room)
@@ -107,6 +113,7 @@ final class Shard {
         case .drain: drainStep()
         case .joinOverdue(let serial): if let session = sessions[serial] { joinOverdue(session) }
         case .storeFailure(let serial): if let session = sessions[serial] { closeForStoreFailure(session) }
+        case .approval(let serial): if let session = sessions[serial] { approvalExpired(session) }
         case .leaving(let serial): if let session = sessions[serial] { leavingExpired(session) }
         }
     }
@@ -177,17 +184,20 @@ final class Shard {
     }
 }
 
-/// What a deadline is for. Checked when it comes due; nothing is ever cancelled.
+/// What a deadline is for. Checked when it comes due; nothing is ever cancelled. Every session has one for a while, so the rare cases with
+/// more to say keep it elsewhere.
 enum ShardTimer {
     case greeting(UInt64)
     case enginePing(UInt64)
-    case probeDeadline(UInt64, UInt64)
+    indirect case probeDeadline(UInt64, UInt64)
     case barrier(UInt64)
+    case heldBack(UInt64, since: UInt64)
     case grace(Room)
     case commands(Room)
     case unheard(Room)
-    case suspect(Room, UInt64, ping: UInt64, since: UInt64)
+    indirect case suspect(Room, UInt64, ping: UInt64, since: UInt64)
     case drain
+    case approval(UInt64)
     case leaving(UInt64)
     case joinOverdue(UInt64)
     case storeFailure(UInt64)
