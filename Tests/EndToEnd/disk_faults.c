@@ -117,6 +117,12 @@ static void file_is_durable(int file, const char *name) {
     copy(file, name);
 }
 
+/* Its number may be given to a new file at once, which nobody has synced. */
+static void inode_is_gone(ino_t inode) {
+    for (int i = 0; i < durable_count; i++)
+        if (durable[i] == inode) durable[i] = 0;
+}
+
 /* Names that are gone go, new names of synced files come. */
 static void directory_is_durable(void) {
     char path[2 * PATH];
@@ -239,8 +245,12 @@ int link(const char *from, const char *to) {
 }
 
 int unlink(const char *path) {
+    struct stat status;
+    const int is_ours = inside(path) && stat(path, &status) == 0;
     if (inside(path) && fails(NAMING)) return -1;
-    return REAL(unlink)(path);
+    const int result = REAL(unlink)(path);
+    if (result == 0 && is_ours && status.st_nlink == 1) inode_is_gone(status.st_ino);
+    return result;
 }
 
 int mkdir(const char *path, mode_t mode) {
