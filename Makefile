@@ -53,7 +53,7 @@ install: .build/release/relayd ## installs what `make release` built: the binary
 
 # ---------------------------------------------------------------- test
 
-.PHONY: test check test-c test-swift e2e torture autobahn fuzz-smoke fuzz tsan asan
+.PHONY: test check test-c test-swift e2e faults torture autobahn fuzz-smoke fuzz tsan asan
 test: test-deps ## installs what the tests need and runs all of them; SKIP="fuzz e2e" leaves parts out
 	@scripts/test-all
 
@@ -69,6 +69,12 @@ test-swift: deps ## the Swift tests
 e2e: test-deps ## real clients and a browser against a real relay; ARGS="-k pairing" goes to pytest
 	swift build --product relayd
 	@RELAYD_BIN="$$(swift build --show-bin-path)/relayd" Tests/EndToEnd/run $(ARGS)
+
+faults: test-deps ## faults of the store: every n-th system call to N=500, KILLS=1000 kills, POWER_CUTS=200, a disk that hangs 30 s
+	swift build --product relayd
+	@RELAYD_BIN="$$(swift build --show-bin-path)/relayd" STORE_FAULTS=$(or $(N),500) E2E_KILL_ROUNDS=$(or $(KILLS),1000) \
+		POWER_CUTS=$(or $(POWER_CUTS),200) STALL_SECONDS=30 Tests/EndToEnd/run \
+		test_store_faults.py test_crash.py test_disk.py test_clock.py test_signals.py
 
 autobahn: deps ## the Autobahn suite (517 cases) against the engine; ARGS=--quick is what `make test` runs; needs CPython 2.7
 	@scripts/autobahn $(ARGS)

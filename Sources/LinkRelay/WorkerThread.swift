@@ -1,7 +1,7 @@
 // A thread of its own for work that blocks (the disk, somebody else's server), so that neither a loop nor Swift's pool ever does.
 //
 // `submit`, `stop` and `stopAndWait` from any thread; the worker is touched by the one thread made here, from its first job to its end.
-// Every job taken in is worked on exactly once, in order. The queue has no ceiling: whoever submits bounds what waits.
+// Every job taken in is worked on exactly once, in order, unless it is withdrawn before its turn. The queue has no ceiling: whoever submits bounds what waits.
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
@@ -22,6 +22,7 @@ final class WorkerThread<Worker: ThreadWorker>: @unchecked Sendable {
     private var jobs: [Worker.Job] = []
     private var isStopping = false
     private var isOver = false
+    private var isWatched = false
     private var waitingForEnd: [CheckedContinuation<Void, Never>] = []
     private var worker: Worker?
 
@@ -74,6 +75,30 @@ final class WorkerThread<Worker: ThreadWorker>: @unchecked Sendable {
             jobs.append(job)
             pthread_cond_signal(condition)
             return true
+        }
+    }
+
+    /// Takes the first jobs back that no thread has begun. The caller answers for them.
+    func withdraw(while mayGo: (Worker.Job) -> Bool) -> [Worker.Job] {
+        locked {
+            let withdrawn = Array(jobs.prefix(while: mayGo))
+            jobs.removeFirst(withdrawn.count)
+            return withdrawn
+        }
+    }
+
+    /// True for one caller at a time: who waits in the queue is his to watch, until `mustGoOnWatching` says no.
+    func beginWatch() -> Bool {
+        locked {
+            defer { isWatched = true }
+            return !isWatched
+        }
+    }
+
+    func mustGoOnWatching() -> Bool {
+        locked {
+            isWatched = !jobs.isEmpty
+            return isWatched
         }
     }
 

@@ -34,7 +34,7 @@ struct Daemon {
         let log = Log(level: settings.logLevel, sink: sink)
         prepareProcess(settings, log)
         let data = try await StorageDirectory.open(settings)
-        guard data.claim() else {
+        guard try data.claim() else {
             throw Failure(.unavailable, "another relay runs on \(data.path); stop it, or give another --data-dir.")
         }
         let outside: OutsideAccounts

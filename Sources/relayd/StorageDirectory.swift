@@ -65,11 +65,15 @@ struct StorageDirectory: Sendable {
     }
 
     /// Makes this process the only relay on the directory until it ends: two would share keys but not rooms. False when there
-    /// is one already. Commands need no claim.
-    func claim() -> Bool {
+    /// is one already; throws when the disk does not let it find out. Commands need no claim.
+    func claim() throws(Failure) -> Bool {
         // Kept open on purpose: the lock ends with the process, however that ends.
         let file = Glibc.open("\(path)/\(Self.lockName)", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        return file >= 0 && flock(file, LOCK_EX | LOCK_NB) == 0
+        if file >= 0 {
+            if flock(file, LOCK_EX | LOCK_NB) == 0 { return true }
+            if errno == EWOULDBLOCK { return false }
+        }
+        throw Failure(.storage, "\(path)/\(Self.lockName) cannot be locked: \(String(cString: strerror(errno))).")
     }
 
     // The address that a running relay listens on, so that `relayd sign-in` finds it whatever `serve` was started with.

@@ -63,6 +63,11 @@ class Member:
     async def on_disconnect(self, reason=None):
         self.is_in = False
 
+    def state(self):
+        """What its library believes, for a failure's message."""
+        engine = self.socket.eio
+        return f"{self.role}: {engine.state} by {engine.transport()}, {self.connections} connections, in the room: {self.is_in}"
+
     async def on_kicked(self, *nothing):
         self.kicks += 1
 
@@ -164,7 +169,7 @@ class Crowd:
         reasons = sum((client.reasons for client in clients), collections.Counter())
         return {
             "in": sum(member.is_in for member in self.members),
-            "connections": [member.connections for member in self.members],
+            "not_restarted": [member.state() for member in self.members if member.connections < 2],
             "refusals": [one for member in self.members for one in member.refusals][:5],
             "kicks": sum(member.kicks for member in self.members),
             "errors": [one for member in self.members for one in member.errors][:5],

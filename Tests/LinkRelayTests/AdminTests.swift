@@ -87,8 +87,12 @@ private func entry(_ number: Int, _ kind: TimelineEntry.Kind = .join) -> Timelin
             BlockRecord(id: 2, subject: .user(UserID(1)), note: "", createdAt: 0),
         ])
         #expect(blocks.isBlocked(v4) && !blocks.isBlocked(v6) && blocks.isBlocked(UserID(1)) && !blocks.isBlocked(UserID(2)))
+        blocks.remove(1)
+        #expect(!blocks.isBlocked(v4) && blocks.isBlocked(UserID(1)))
+        blocks.add(BlockRecord(id: 3, subject: .network(network), note: "", createdAt: 0))
+        #expect(blocks.isBlocked(v4) && blocks.all.map(\.id) == [2, 3])
         blocks.replace([])
-        #expect(!blocks.isBlocked(v4))
+        #expect(!blocks.isBlocked(v4) && !blocks.isBlocked(UserID(1)))
     }
 }
 

@@ -66,6 +66,21 @@ struct HTTPFaultTests {
         #expect(await fixture.send("GET", "/readyz").status == 200)
     }
 
+    @Test("whoever asks is answered in time, and the work goes on all the same")
+    func deadline() async {
+        let gate = Gate()
+        let isDone = Gate()
+        let answer = await AnswerDeadline.first(within: .milliseconds(1)) {
+            await gate.announced()
+            isDone.announce()
+            return "late"
+        } otherwise: { "in time" }
+        #expect(answer == "in time")
+        gate.announce()
+        await isDone.announced()
+        #expect(await AnswerDeadline.first(within: .seconds(60)) { "at once" } otherwise: { "in time" } == "at once")
+    }
+
     @Test("however many ask within a second, the disk is asked once")
     func probes() async throws {
         let store = SwitchedStore()

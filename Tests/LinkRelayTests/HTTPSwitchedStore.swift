@@ -257,6 +257,11 @@ final class SwitchedStore: LinkStore {
         try await inner.shelveRoom(id, sealed, at: at)
     }
 
+    func shelvedRooms() async throws(StoreError) -> Set<InstanceID> {
+        try check()
+        return try await inner.shelvedRooms()
+    }
+
     func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
         try check()
         return try await inner.unshelveRoom(id, notBefore: notBefore)

@@ -118,6 +118,11 @@ final class FailingLinkStore: LinkStore {
     func shelveRoom(_ id: InstanceID, _ sealed: [UInt8], at: WallTime) async throws(StoreError) {
         try check(); try await store.shelveRoom(id, sealed, at: at)
     }
+    func shelvedRooms() async throws(StoreError) -> Set<InstanceID> {
+        try check()
+        return try await store.shelvedRooms()
+    }
+
     func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
         try check(); return try await store.unshelveRoom(id, notBefore: notBefore)
     }

@@ -78,6 +78,19 @@ import Testing
         #expect(try await bench.join(keys[1].1) == .admitted(keys[1].0))
     }
 
+    @Test(arguments: StoreKind.allCases)
+    func aClockThatJumpsForwardEndsNoKey(_ kind: StoreKind) async throws {
+        let bench = try await KeyBench(kind, KeyPolicy(keyIdleLifetime: .seconds(3600)))
+        let (made, code, _, _) = try await bench.keys.issue(user: bench.user, name: nil, origin: nil)
+        let key = try await bench.exchange(code)
+        bench.wall.advance(315_360_000_000)
+        #expect(try await bench.keys.expire().isEmpty)
+        #expect(try await bench.join(key) == .admitted(made.id))
+        bench.wall.advance(-315_360_000_000)
+        bench.pass(3_600_001)
+        #expect(try await bench.keys.expire().map(\.id) == [made.id])
+    }
+
     @Test func whatWasSeenIsNotLostWhenTheStoreFails() async throws {
         let bench = try await KeyBench(.memory)
         let (made, _, _, _) = try await bench.keys.issue(user: bench.user, name: nil, origin: nil)

@@ -246,6 +246,28 @@ private typealias SetFileSystemUser = @convention(c) (UInt32) -> Int32
         await store.close()
     }
 
+    @Test func whoWaitsTooLongForAHangingDiskIsToldSoAndNothingHappens() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteLinkStore.open(
+            path: directory.path + "/relay.db", busyMilliseconds: 100, patience: .milliseconds(100))
+        let ada = try await store.newUser()
+        let gate = Gate()
+        async let held: Void = store.read { (_) throws(StoreError) in
+            gate.announce()
+            gate.wait()
+        }
+        await gate.announced()
+        #expect(
+            await storeFailure {
+                _ = try await store.addToken(user: ada, hash: hash(1), label: "", scopes: [], now: 0)
+            } == .busy)
+        #expect(store.queuedCount == 0)
+        gate.open()
+        try await held
+        #expect(try await store.tokens(of: ada).isEmpty)
+        await store.close()
+    }
+
     @Test func aLostTransactionIsTriedAgainOneByOne() async throws {
         let directory = try TemporaryDirectory()
         let store = try open(directory)

@@ -21,11 +21,20 @@ final class AccessBlocks: Sendable {
 
     func load(from store: any LinkStore) async throws(StoreError) { replace(try await store.blocks()) }
 
+    func add(_ record: BlockRecord) { change { $0[record.id] = record } }
+
+    func remove(_ id: Int64) { change { $0[id] = nil } }
+
     func replace(_ records: [BlockRecord]) {
+        change { $0 = Dictionary(records.map { ($0.id, $0) }, uniquingKeysWith: { $1 }) }
+    }
+
+    private func change(_ body: @Sendable (inout [Int64: BlockRecord]) -> Void) {
         let isNone = state.withLock { state in
-            state = State()
-            for record in records {
-                state.records[record.id] = record
+            var records = state.records
+            body(&records)
+            state = State(records: records)
+            for record in records.values {
                 switch record.subject {
                 case .network(let prefix): state.networks.append(prefix)
                 case .user(let user): state.users.insert(user)

@@ -32,19 +32,26 @@ final class AdminAPI: Sendable {
     }
 
     func respond(to request: HTTPRequest) async -> HTTPResponse {
-        var response: HTTPResponse
+        var response = await AnswerDeadline.first(within: .milliseconds(StoreRules.answerMilliseconds)) {
+            await self.answerOrRefuse(request)
+        } otherwise: {
+            self.unavailable(StoreError(.busy, "no answer in time; the change may still happen")).response
+        }
+        response.headers += [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer")]
+        if !response.headers.contains(where: { $0.name == "Cache-Control" }) { response.headers.append(("Cache-Control", "no-store")) }
+        return response
+    }
+
+    private func answerOrRefuse(_ request: HTTPRequest) async -> HTTPResponse {
         do throws(AdminFailure) {
-            response = try await answer(request)
+            return try await answer(request)
         } catch {
             if error.refusal == .badToken || error.refusal == .missingScope || error.refusal == .crossSite {
                 shared.log.write(
                     .warning, "admin_refused", ["reason": .string(error.refusal.rawValue), "peer": .string(request.remote.description)])
             }
-            response = error.response
+            return error.response
         }
-        response.headers += [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer")]
-        if !response.headers.contains(where: { $0.name == "Cache-Control" }) { response.headers.append(("Cache-Control", "no-store")) }
-        return response
     }
 
     private func answer(_ request: HTTPRequest) async throws(AdminFailure) -> HTTPResponse {

@@ -128,7 +128,7 @@ extension AdminAPI {
         let now = shared.wallClock()
         let record = try await stored { () async throws(StoreError) in try await store.addBlock(subject, note: note, now: now) }
         guard let record else { throw AdminFailure(.blockExists) }
-        try await reloadBlocks()
+        shared.blocks.add(record)
         var ended = 0
         for shard in shared.shards { ended += await shard.run { $0.enforceBlocks() } }
         audit(call, "addBlock", record.target)
@@ -156,13 +156,9 @@ extension AdminAPI {
         guard try await stored({ () async throws(StoreError) in try await store.removeBlock(call.id) }) else {
             throw AdminFailure(.noSuchBlock)
         }
-        try await reloadBlocks()
+        shared.blocks.remove(call.id)
         audit(call, "removeBlock", known?.target ?? "block \(call.id)")
         return Self.done
-    }
-
-    private func reloadBlocks() async throws(AdminFailure) {
-        try await stored { () async throws(StoreError) in try await shared.blocks.load(from: store) }
     }
 }
 

@@ -40,21 +40,23 @@ actor ReadinessProbe {
 
     /// Nil when the store can write durably.
     func fault() async -> StoreError.Kind? {
-        if let running {
-            return monotonic() &- running.since < Self.patienceMilliseconds ? await running.task.value : .busy
-        }
-        if let last, monotonic() &- last.at < Self.lifeMilliseconds { return last.fault }
-        let store = store
+        if running == nil, let last, monotonic() &- last.at < Self.lifeMilliseconds { return last.fault }
+        let (since, task) = running ?? begin()
+        let left = Self.patienceMilliseconds &- (monotonic() &- since)
+        guard left > 0 else { return .busy }
+        return await AnswerDeadline.first(within: .milliseconds(left)) { await task.value } otherwise: { .busy }
+    }
+
+    private func begin() -> (since: Int64, task: Task<StoreError.Kind?, Never>) {
         let task = Task { () -> StoreError.Kind? in
-            do throws(StoreError) {
-                try await store.probe()
-                return nil
-            } catch { return error.kind }
+            var fault: StoreError.Kind?
+            do throws(StoreError) { try await store.probe() } catch { fault = error.kind }
+            running = nil
+            last = (monotonic(), fault)
+            return fault
         }
-        running = (monotonic(), task)
-        let fault = await task.value
-        running = nil
-        last = (monotonic(), fault)
-        return fault
+        let begun = (since: monotonic(), task: task)
+        running = begun
+        return begun
     }
 }

@@ -39,23 +39,32 @@ package final class RestAPI: Sendable {
         probe = ReadinessProbe(store: store, monotonic: monotonic)
     }
 
-    /// Answers any request; bodies arrive within the ceiling of the engine (64 KiB). Never throws, never hangs on a peer.
+    /// Answers any request; bodies arrive within the ceiling of the engine (64 KiB). Never throws, never hangs on a peer or a disk.
     ///
     /// Content-Length, Date and Connection are added by whoever writes the answer, who also omits the body for HEAD.
     package func respond(to request: HTTPRequest) async -> HTTPResponse {
         let route = Route(path: request.path, site: site)
         let verdict = CrossOrigin.verdict(on: request, by: origins)
         counters.count(route)
-        var response: HTTPResponse
-        do {
-            response = try await answer(request, route: route, verdict: verdict)
-        } catch {
-            counters.count(error.refusal)
-            note(error.refusal, request)
-            response = error.response
-        }
+        var response =
+            route?.mayAskStore ?? false
+            ? await AnswerDeadline.first(within: .milliseconds(StoreRules.answerMilliseconds)) {
+                await self.answerOrRefuse(request, route: route, verdict: verdict)
+            } otherwise: {
+                self.refusal(self.unavailable(StoreError(.busy, "no answer in time; the change may still happen")), request)
+            } : await answerOrRefuse(request, route: route, verdict: verdict)
         CrossOrigin.finish(&response, route: route, verdict: verdict)
         return response
+    }
+
+    private func answerOrRefuse(_ request: HTTPRequest, route: Route?, verdict: OriginPolicy.Verdict) async -> HTTPResponse {
+        do { return try await answer(request, route: route, verdict: verdict) } catch { return refusal(error, request) }
+    }
+
+    private func refusal(_ failure: RestFailure, _ request: HTTPRequest) -> HTTPResponse {
+        counters.count(failure.refusal)
+        note(failure.refusal, request)
+        return failure.response
     }
 
     /// What the operator can act on goes to the log; wrong ids and bad JSON are only counted.

@@ -67,6 +67,14 @@ enum Route: Hashable, Sendable {
         }
     }
 
+    /// The others answer from memory, or bring their own patience.
+    var mayAskStore: Bool {
+        switch self {
+        case .link, .selfPair, .policy, .approvals, .events, .session, .signOutEverywhere, .tokens: true
+        case .qr, .health, .readiness, .metrics, .file: false
+        }
+    }
+
     /// Health checks come from balancers that name us as they like; the answer is the same one word for everybody.
     var isForAnyHost: Bool { self == .health || self == .readiness }
 

@@ -166,7 +166,8 @@ extension KeyService {
     package func expire() async throws(StoreError) -> [InstanceRecord] {
         try await flushSeen()
         let now = wallClock()
-        let idleSince = policy.keyIdleLifetime.map { now.addingClamped(-max(0, $0.wholeMilliseconds)) }
+        let cautiousNow = cautiousNow
+        let idleSince = policy.keyIdleLifetime.map { cautiousNow.addingClamped(-max(0, $0.wholeMilliseconds)) }
         let records = try await store.expire(now: now, keysIdleSince: idleSince)
         directory.forget(records)
         forgetEvents(of: records)

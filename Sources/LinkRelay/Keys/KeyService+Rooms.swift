@@ -10,16 +10,21 @@ extension KeyService {
     func shelve(_ room: RoomID, _ bytes: [UInt8]) async -> Bool {
         do {
             try await store.shelveRoom(room.instance, vault.seal(room: bytes), at: wallClock())
+            shelved.withLock { _ = $0.insert(room.instance) }
             return true
         } catch {
             return false
         }
     }
 
+    /// Whether an earlier process left something for this room; never asks the store.
+    func isShelved(_ room: RoomID) -> Bool { shelved.withLock { $0.contains(room.instance) } }
+
     /// What an earlier process left for this room, once.
     func unshelve(_ room: RoomID) async -> [UInt8]? {
         let notBefore = wallClock().addingClamped(-StoreRules.shelvedRoomMilliseconds)
         let sealed = try? await store.unshelveRoom(room.instance, notBefore: notBefore)
+        shelved.withLock { _ = $0.remove(room.instance) }
         return sealed.flatMap { $0 }.flatMap { vault.openRoom($0) }
     }
 }

@@ -5,7 +5,7 @@
 //
 // Clocks: what is stored expires by the wall clock, since it must survive a restart; a code known to this process also
 // expires by the monotonic clock, and one with more time left than codes are given is dead. So a wall clock that jumps may
-// end a life sooner, never later. SPDX-License-Identifier: Apache-2.0
+// end a life sooner, never later. Idle link keys are the other way round: a jump ends none. SPDX-License-Identifier: Apache-2.0
 
 package import LinkProtocol
 
@@ -16,11 +16,15 @@ package final class KeyService: Sendable {
     let wrongCodes: WrongCodeLimiter
     let wallClock: @Sendable () -> WallTime
     let monotonic: @Sendable () -> Int64
+    /// Both clocks when this process began.
+    private let begin: (wall: WallTime, ticks: Int64)
     let directory = KeyDirectory()
     /// Codes met by this process and when they die, in monotonic milliseconds. Bounded by the open codes of all users.
     let codeDeadlines = Locked<[SecretHash: Int64]>([:])
     let seen = Locked<[InstanceID: WallTime]>([:])
     let changeMark = Locked<Int64?>(nil)
+    /// Rooms for which an earlier process left something on the shelf, and nobody took it yet.
+    let shelved = Locked<Set<InstanceID>>([])
     let events = LinkEvents()
     let approvals = Approvals()
     private let counts = Locked(CodeCounts())
@@ -36,7 +40,12 @@ package final class KeyService: Sendable {
         self.wrongCodes = wrongCodes
         self.wallClock = wallClock
         self.monotonic = monotonic
+        begin = (wallClock(), monotonic())
     }
+
+    /// The wall clock, but never ahead of the time that this process has lived: for lives of keys, which must not end because a clock
+    /// jumped forward.
+    var cautiousNow: WallTime { min(wallClock(), begin.wall.addingClamped(monotonic().addingClamped(-begin.ticks))) }
 
     /// Checks that the store belongs to this vault, and fills the directory of link keys. Once, before the first join.
     ///
@@ -51,6 +60,8 @@ package final class KeyService: Sendable {
                     + "nothing was changed")
         }
         changeMark.withLock { $0 = nil }
+        let left = try await store.shelvedRooms()
+        shelved.withLock { $0 = left }
         _ = try await reconcile()
     }
 

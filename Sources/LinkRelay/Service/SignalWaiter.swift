@@ -16,9 +16,11 @@ package enum DaemonSignal: Int32, Sendable, CaseIterable {
 package enum SignalWaiter {
     private static let receiver = Locked<(@Sendable (DaemonSignal) -> Void)?>(nil)
 
-    /// Blocks the signals of DaemonSignal for this thread and all that it starts, and ignores SIGPIPE.
+    /// Blocks the signals of DaemonSignal for this thread and all that it starts, and ignores two: of a peer that
+    /// is gone (SIGPIPE) and of a file that may not grow (SIGXFSZ) the failing call itself tells.
     package static func block() {
         signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
         var set = set()
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }

@@ -43,7 +43,7 @@ extension Shard {
         }
         pendingApprovals[serial] = nil
         log(.notice, isApproved ? "approval_given" : "approval_denied", session, nil)
-        guard isApproved else { return refuseJoin(session, .notApproved, JoinRefusal.notApproved.sentence, pending.ack) }
+        guard isApproved else { return refuseJoin(session, .notApproved, pending.ack) }
         present(session, pending.credential, pending.ack)
     }
 
@@ -51,7 +51,7 @@ extension Shard {
     func approvalExpired(_ session: Session) {
         guard let pending = pendingApprovals[session.serial], !session.isJoining else { return }
         forgetApproval(session)
-        refuseJoin(session, .expiredCode, JoinRefusal.expiredCode.sentence, pending.ack)
+        refuseJoin(session, .expiredCode, pending.ack)
     }
 
     /// It ended, or presented something else.

@@ -181,6 +181,7 @@ extension Shard {
         for entry in session.takeUnconfirmed() { entry.command.message.release() }
         for message in session.coalesced?.takeAll() ?? [] { message.release() }
         forgetApproval(session)
+        lookUps[session.serial] = nil
         unregister(session)
         shared.addresses.leave(session.address)
         shared.log.write(

@@ -48,7 +48,7 @@ extension Shard {
 
     /// True while an earlier process may have left something for a room that is not here yet; then its first member waits for the answer.
     func mayHaveDebts(_ id: RoomID) -> Bool {
-        rooms[id] == nil && nowMs &- startedMs < Self.takeOverMs
+        rooms[id] == nil && nowMs &- startedMs < Self.takeOverMs && shared.keys.isShelved(id)
     }
 
     /// Clients of all kinds are back within this time after a restart.
@@ -57,8 +57,7 @@ extension Shard {
     /// Asks the shelf, then seats the session.
     func takeOver(_ session: Session, _ seat: PendingSeat) {
         guard shared.shards.indices.contains(index) else { return }
-        session.isJoining = true
-        session.connection?.pause()
+        beginLookUp(session)
         let serial = session.serial
         let home = shared.shards[index]
         let keys = shared.keys
@@ -69,6 +68,7 @@ extension Shard {
     }
 
     private func tookOver(_ serial: UInt64, _ seat: PendingSeat, _ bytes: [UInt8]?) {
+        lookUps[serial] = nil
         if let debts = bytes.flatMap({ RoomDebts(decoding: $0) }) { restore(debts, in: room(for: seat.ticket)) }
         guard let session = sessions[serial], session.isJoining else {
             if let room = rooms[seat.ticket.room] {

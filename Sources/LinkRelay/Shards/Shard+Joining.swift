@@ -29,8 +29,7 @@ extension Shard {
     /// Asks the key service; input waits for its answer.
     func present(_ session: Session, _ credential: JoinCredential, _ ack: AckReference?) {
         guard let role = session.role, shared.shards.indices.contains(index) else { return }
-        session.isJoining = true
-        session.connection?.pause()
+        beginLookUp(session)
         let serial = session.serial
         let address = session.address
         let installID = session.identity?.installID
@@ -49,9 +48,24 @@ extension Shard {
         }
     }
 
+    /// Input waits from here on; for the store no longer than `StoreRules.answerMilliseconds`.
+    func beginLookUp(_ session: Session) {
+        session.isJoining = true
+        session.connection?.pause()
+        lookUps[session.serial] = nowMs &+ UInt64(StoreRules.answerMilliseconds)
+        schedule(inMs: UInt64(StoreRules.answerMilliseconds), .joinOverdue(session.serial))
+    }
+
+    /// The look-up goes on: if it still exchanges a code, the same extension may repeat that code for a while.
+    func joinOverdue(_ session: Session) {
+        guard let deadline = lookUps[session.serial], nowMs >= deadline else { return }
+        resolutionFailed(session.serial, StoreError(.busy, "no answer in time"))
+    }
+
     private func resolved(_ serial: UInt64, _ decision: JoinDecision, _ ack: AckReference?) {
         guard let session = sessions[serial], session.isJoining else { return }
         session.isJoining = false
+        lookUps[serial] = nil
         if case .awaitsApproval = decision { return awaitApproval(session) }
         pendingApprovals[serial] = nil
         switch decision {
@@ -69,7 +83,7 @@ extension Shard {
             granted(session, PendingSeat(ticket: ticket, ack: ack, newKey: newKey, isRepeat: isRepeat))
         case .refused(let refusal):
             log(.info, "join_refused", session, nil, reason: refusal.rawValue)
-            refuseJoin(session, RefusalReason(refusal), refusal.sentence, ack)
+            refuseJoin(session, refusal, ack)
             // Two of the deployed extensions notice nothing else; they forget the key on it.
             if refusal == .deletedKey, session.role == .sd { sendEvent(session, .kicked, nil) }
             resumeInput(session)
@@ -78,7 +92,7 @@ extension Shard {
 
     /// The store could not answer: never a word about the key. The transport is closed, so that the peer tries again.
     private func resolutionFailed(_ serial: UInt64, _ error: StoreError) {
-        guard let session = sessions[serial], session.isJoining else { return }
+        guard let session = sessions[serial], session.isJoining, lookUps.removeValue(forKey: serial) != nil else { return }
         counters.refuse(.storeUnavailable)
         shared.log.write(.error, "store_failed", ["during": "join", "kind": .string(error.kind.rawValue)])
         schedule(inMs: Self.storeFailurePauseMs, .storeFailure(serial))
@@ -89,8 +103,13 @@ extension Shard {
     static let storeFailurePauseMs: UInt64 = 750
 
     func closeForStoreFailure(_ session: Session) {
+        guard session.isJoining else { return }
         session.isJoining = false
         close(session, .storeUnavailable)
+    }
+
+    func refuseJoin(_ session: Session, _ refusal: JoinRefusal, _ ack: AckReference?) {
+        refuseJoin(session, RefusalReason(refusal), refusal.sentence, ack)
     }
 
     func refuseJoin(_ session: Session, _ reason: RefusalReason, _ sentence: String, _ ack: AckReference?) {
@@ -154,7 +173,7 @@ extension Shard {
             return resumeInput(session)
         }
         if let key = seat.presentedKey, shared.keys.cachedTicket(for: key)?.room != seat.ticket.room {
-            refuseJoin(session, .unknownKey, JoinRefusal.unknownKey.sentence, seat.ack)
+            refuseJoin(session, .unknownKey, seat.ack)
             return resumeInput(session)
         }
         let room = room(for: seat.ticket)

@@ -26,6 +26,8 @@ final class Shard {
     var heldBack: [Session] = []
     /// Polling sessions with packets to answer a poll with at the end of the turn.
     var dirtyPolls: [Session] = []
+    /// Joins that wait for the store: by session serial, when the peer is told that it cannot say (the loop's milliseconds).
+    var lookUps: [UInt64: UInt64] = [:]
     /// By session serial; empty unless owners approve their extensions.
     var pendingApprovals: [UInt64: PendingApproval] = [:]
     /// Rooms and unseated sessions still to be closed by the drain, and how many sessions a step.
@@ -109,6 +111,7 @@ final class Shard {
         case .suspect(let room, let older, let ping, let since):
             if let older = sessions[older] { suspectExpired(room, older, ping: ping, since: since) }
         case .drain: drainStep()
+        case .joinOverdue(let serial): if let session = sessions[serial] { joinOverdue(session) }
         case .storeFailure(let serial): if let session = sessions[serial] { closeForStoreFailure(session) }
         case .approval(let serial): if let session = sessions[serial] { approvalExpired(session) }
         case .leaving(let serial): if let session = sessions[serial] { leavingExpired(session) }
@@ -196,6 +199,7 @@ enum ShardTimer {
     case drain
     case approval(UInt64)
     case leaving(UInt64)
+    case joinOverdue(UInt64)
     case storeFailure(UInt64)
 }
 

@@ -223,6 +223,11 @@ package final class FaultyLinkStore: LinkStore {
         try await inner.shelveRoom(id, sealed, at: at)
     }
 
+    package func shelvedRooms() async throws(StoreError) -> Set<InstanceID> {
+        try check()
+        return try await inner.shelvedRooms()
+    }
+
     package func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
         try check()
         return try await inner.unshelveRoom(id, notBefore: notBefore)

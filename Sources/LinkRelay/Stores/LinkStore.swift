@@ -238,6 +238,8 @@ package protocol LinkStore: Sendable {
     /// Keeps what a draining relay's room still owes its members, sealed, for the next process; replaces an older one.
     /// Nothing happens for an instance that is gone.
     func shelveRoom(_ id: InstanceID, _ sealed: [UInt8], at: WallTime) async throws(StoreError)
+    /// The instances for which something is kept, whatever its age.
+    func shelvedRooms() async throws(StoreError) -> Set<InstanceID>
     /// Takes it, once; nil when there is none from `notBefore` or later.
     func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]?
     /// Deletes instances that were never activated and whose codes have run out, and keys idle since before `keysIdleSince`

@@ -251,6 +251,10 @@ package final class MemoryLinkStore: LinkStore {
         }
     }
 
+    package func shelvedRooms() async throws(StoreError) -> Set<InstanceID> {
+        try run { (tables) throws(StoreError) in Set(tables.shelvedRooms.keys) }
+    }
+
     package func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
         try run { (tables) throws(StoreError) in
             guard let shelved = tables.shelvedRooms.removeValue(forKey: id), shelved.at >= notBefore else { return nil }

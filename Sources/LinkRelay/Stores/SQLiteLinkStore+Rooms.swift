@@ -15,6 +15,12 @@ extension SQLiteLinkStore {
         }
     }
 
+    package func shelvedRooms() async throws(StoreError) -> Set<InstanceID> {
+        try await read { (db) throws(StoreError) in
+            Set(try db.all("SELECT instance FROM shelved_room") { (row) throws(StoreError) in InstanceID(row.int(0)) })
+        }
+    }
+
     package func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
         // Most rooms have nothing there: a read first keeps a herd of returning members off the write path.
         let found = try await read { (db) throws(StoreError) in

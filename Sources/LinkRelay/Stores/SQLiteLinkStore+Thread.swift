@@ -3,7 +3,8 @@
 // All SQLite work happens on that thread (WorkerThread.swift). A job is answered exactly once. Writes that were
 // waiting together share one transaction and thus one sync; one that fails is undone alone (its savepoint), and if the shared
 // transaction itself is lost (disk full), each is tried again alone, so that nobody fails for a neighbour.
-// A job may therefore run twice: it must depend on nothing but the database. SPDX-License-Identifier: Apache-2.0
+// A job may therefore run twice: it must depend on nothing but the database. A job that waits too long for its turn is withdrawn
+// undone (SQLiteLinkStore+Patience.swift). SPDX-License-Identifier: Apache-2.0
 
 /// Owns the connection, and with it the open database.
 final class SQLiteWorker: ThreadWorker {
@@ -76,9 +77,10 @@ final class SQLiteWorker: ThreadWorker {
 }
 
 extension WorkerThread where Worker == SQLiteWorker {
-    /// Queues a job; after `stop` it is answered `.closed` at once.
-    func ask(_ job: SQLiteJob) {
-        if !submit(job) { job.finish(StoreError(.closed, "the store is closed")) }
+    /// Queues a job, which waits no longer than `patience` for its turn; after `stop` it is answered `.closed` at once.
+    func ask(_ job: SQLiteJob, patience: Duration) {
+        guard submit(job) else { return job.finish(StoreError(.closed, "the store is closed")) }
+        if beginWatch() { Task { await watchQueue(patience) } }
     }
 }
 
@@ -88,6 +90,7 @@ extension WorkerThread where Worker == SQLiteWorker {
 /// by whoever submitted it. Hence `@unchecked Sendable`.
 class SQLiteJob: @unchecked Sendable {
     let isWrite: Bool
+    let madeAt = ContinuousClock.now
     init(isWrite: Bool) { self.isWrite = isWrite }
     func perform(_ connection: SQLiteConnection) throws(StoreError) {}
     /// Answers with what `perform` found, or with `failure`.

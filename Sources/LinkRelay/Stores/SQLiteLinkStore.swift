@@ -10,13 +10,18 @@ package final class SQLiteLinkStore: LinkStore {
     static let busyMilliseconds: Int32 = 3000
 
     private let thread: WorkerThread<SQLiteWorker>
+    /// How long a job may wait for its turn.
+    private let patience: Duration
 
     package let measures: StoreMeasures? = StoreMeasures()
 
     /// Jobs that wait for the store's thread.
     package var queuedCount: Int { thread.queuedCount }
 
-    private init(_ thread: WorkerThread<SQLiteWorker>) { self.thread = thread }
+    private init(_ thread: WorkerThread<SQLiteWorker>, _ patience: Duration) {
+        self.thread = thread
+        self.patience = patience
+    }
 
     deinit { thread.stop() }
 
@@ -28,14 +33,15 @@ package final class SQLiteLinkStore: LinkStore {
     }
 
     static func open(
-        path: String, busyMilliseconds: Int32, migrations: [String] = SQLiteSchema.migrations
+        path: String, busyMilliseconds: Int32, migrations: [String] = SQLiteSchema.migrations,
+        patience: Duration = .milliseconds(StoreRules.queueMilliseconds)
     ) throws(StoreError) -> SQLiteLinkStore {
         try prepareFile(path)
         let connection = try SQLiteConnection(path: path, busyMilliseconds: busyMilliseconds)
         try configure(connection, migrations)
         try SQLiteSchema.migrate(connection, migrations)
         guard let thread = WorkerThread.start(SQLiteWorker(connection)) else { throw StoreError(.io, "no thread for the store") }
-        return SQLiteLinkStore(thread)
+        return SQLiteLinkStore(thread, patience)
     }
 
     /// The log and shared-memory files take their mode from this one.
@@ -92,7 +98,7 @@ package final class SQLiteLinkStore: LinkStore {
     ) async throws(StoreError) -> Answer {
         let start = ContinuousClock.now
         let result = await withCheckedContinuation { continuation in
-            thread.ask(SQLiteQuestion(isWrite: isWrite, continuation: continuation, body: body))
+            thread.ask(SQLiteQuestion(isWrite: isWrite, continuation: continuation, body: body), patience: patience)
         }
         (isWrite ? measures?.writes : measures?.reads)?.add(ContinuousClock.now - start)
         if case .failure(let error) = result { measures?.note(error) }

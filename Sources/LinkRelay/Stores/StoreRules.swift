@@ -6,6 +6,11 @@ package enum StoreRules {
     /// How long a room's debts wait on the shelf for the next process.
     static let shelvedRoomMilliseconds: Int64 = 600_000
 
+    /// How long a question may wait for its turn while the disk hangs; then it is withdrawn, in milliseconds.
+    static let queueMilliseconds: Int64 = 3000
+    /// After how long whoever asked is answered, whatever the disk does, in milliseconds.
+    static let answerMilliseconds: Int64 = 8000
+
     /// How many unspent codes of one user are usable at a time. Few live codes keep guessing hopeless.
     package static let openCodeCount = 3
     /// The longest life of a sign-in ticket, in milliseconds.
