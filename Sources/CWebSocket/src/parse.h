@@ -68,9 +68,10 @@ bool ws_close_code_valid(uint16_t code);
 /* ---- frame_write.c: server frame header into out (up to 10 bytes); returns its length. */
 size_t ws_write_header(uint8_t out[10], uint8_t opcode, bool is_final, bool rsv1, uint64_t payload_n);
 
-/* ---- mask.c: in place; `offset` is the payload offset of p[0] modulo 4. Vectorised, with a scalar twin for tests. */
-void ws_unmask(uint8_t *p, size_t n, const uint8_t mask[4], size_t offset);
-void ws_unmask_scalar(uint8_t *p, size_t n, const uint8_t mask[4], size_t offset);
+/* ---- mask.c: in place; `offset` is the payload offset of p[0] modulo 4. True when all that came out is ASCII. Vectorised, with a scalar
+ * twin for tests. */
+bool ws_unmask(uint8_t *p, size_t n, const uint8_t mask[4], size_t offset);
+bool ws_unmask_scalar(uint8_t *p, size_t n, const uint8_t mask[4], size_t offset);
 
 /* ---- utf8.c: incremental (state 0 = between characters). Vectorised ASCII runs; scalar twin for tests. */
 typedef struct utf8_state { uint8_t need, low, high; } utf8_state;

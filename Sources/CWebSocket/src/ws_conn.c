@@ -69,8 +69,8 @@ static void finish_message(cws_conn *c, cws_assembly *a)
 /* `n` bytes of the present frame's payload lie at p, still masked, inside or outside a->bytes. */
 static void account(cws_conn *c, cws_assembly *a, uint8_t *p, size_t n)
 {
-    ws_unmask(p, n, a->mask, a->mask_at);
-    if (a->opcode == OPCODE_TEXT && !a->is_compressed && !a->is_skipping && !utf8_check(&a->utf8, p, n))
+    const bool is_plain = ws_unmask(p, n, a->mask, a->mask_at) && a->utf8.need == 0;
+    if (!is_plain && a->opcode == OPCODE_TEXT && !a->is_compressed && !a->is_skipping && !utf8_check(&a->utf8, p, n))
         cws_ws_fail(c, CWS_R_FRAME_BAD_UTF8);
 }
 
@@ -194,12 +194,12 @@ static void begin_frame(cws_conn *c, const ws_frame *f)
 static void deliver_in_place(cws_conn *c, const ws_frame *f, uint8_t *payload)
 {
     const size_t n = (size_t)f->payload_n;
-    ws_unmask(payload, n, f->mask, 0);
+    const bool is_ascii = ws_unmask(payload, n, f->mask, 0);
     if (f->rsv1) {
         cws_ws_inflate(c, f->opcode, (cws_slice){.p = payload, .n = n});
         return;
     }
-    if (f->opcode == OPCODE_TEXT) {
+    if (f->opcode == OPCODE_TEXT && !is_ascii) {
         utf8_state utf8 = {0};
         if (!utf8_check(&utf8, payload, n) || utf8.need != 0) {
             cws_ws_fail(c, CWS_R_FRAME_BAD_UTF8);
@@ -226,7 +226,7 @@ size_t cws_ws_feed(cws_conn *c, uint8_t *p, size_t n)
     if (f.opcode >= OPCODE_CONTROL) {
         if (rest < f.payload_n)
             return 0;
-        ws_unmask(payload, (size_t)f.payload_n, f.mask, 0);
+        (void)ws_unmask(payload, (size_t)f.payload_n, f.mask, 0);
         cws_ws_control(c, f.opcode, payload, (size_t)f.payload_n);
         return f.header_n + (size_t)f.payload_n;
     }
