@@ -21,17 +21,12 @@
 /* The mask as it lies over p, twice: 8 bytes in memory order. */
 static uint64_t key_at(const uint8_t mask[4], size_t offset)
 {
-    uint8_t bytes[8];
-    uint64_t key;
-    if ((offset & 3) == 0) {
-        memcpy(bytes, mask, 4);
-        memcpy(bytes + 4, mask, 4);
-    } else {
-        for (size_t i = 0; i < 8; i++)
-            bytes[i] = mask[(offset + i) & 3];
-    }
-    memcpy(&key, bytes, 8);
-    return key;
+    uint8_t bytes[4];
+    uint32_t key;
+    for (size_t i = 0; i < 4 && offset != 0; i++)
+        bytes[i] = mask[(offset + i) & 3];
+    memcpy(&key, offset == 0 ? mask : bytes, 4);
+    return (uint64_t)key << 32 | key;
 }
 
 /* Blocks do the multiples of 16, which are multiples of the mask. */

@@ -8,9 +8,30 @@
 #include "internal.h"
 
 #define SMALLEST_CLASS_BYTES 128u
-#define CLASS_KEPT_BYTES (512u * 1024u) /* what one class may keep for reuse */
+#define CLASS_KEPT_BYTES (512u * 1024u) /* what one class may keep for reuse, */
+#define SMALL_KEPT_BYTES (2u * 1024u * 1024u) /* and one of the small ones, of which thousands wait for proof of their arrival */
+#define SMALL_CLASSES 4u
+#define CACHE_LINE_BYTES 64u
+#define PREFETCHED_BYTES 512u
 
 static size_t class_bytes(unsigned size_class) { return (size_t)SMALLEST_CLASS_BYTES << size_class; }
+
+/* CWS_MESSAGE_CLASSES: too large for any. */
+static unsigned class_for(size_t need)
+{
+    if (need <= SMALLEST_CLASS_BYTES)
+        return 0;
+    const unsigned bits = 64u - (unsigned)__builtin_clzll((need - 1) / SMALLEST_CLASS_BYTES);
+    return bits < CWS_MESSAGE_CLASSES ? bits : CWS_MESSAGE_CLASSES;
+}
+
+/* A recycled message was last touched long ago, when it was sent: its memory is on the way while the one before it is filled. */
+static void fetch(const cws_message *m, size_t need)
+{
+    const size_t most = need < PREFETCHED_BYTES ? need : PREFETCHED_BYTES;
+    for (size_t i = 0; m && i < most; i += CACHE_LINE_BYTES)
+        __builtin_prefetch((const char *)m + i, 1);
+}
 
 static cws_message *allocate(cws_loop *l, size_t n)
 {
@@ -19,14 +40,13 @@ static cws_message *allocate(cws_loop *l, size_t n)
     if (n > SIZE_MAX - extra)
         return NULL;
     const size_t need = n + extra;
-    unsigned size_class = 0;
-    while (size_class < CWS_MESSAGE_CLASSES && class_bytes(size_class) < need)
-        size_class++;
+    const unsigned size_class = class_for(need);
     cws_message *m;
     if (size_class < CWS_MESSAGE_CLASSES && l->free_messages[size_class]) {
         m = l->free_messages[size_class];
         l->free_messages[size_class] = m->next;
         l->free_message_count[size_class]--;
+        fetch(m->next, need);
     } else {
         m = malloc(size_class < CWS_MESSAGE_CLASSES ? class_bytes(size_class) : need);
         if (!m)
@@ -45,10 +65,8 @@ static cws_message *allocate(cws_loop *l, size_t n)
 
 static void write_frame_header(cws_message *m, uint8_t opcode, bool is_compressed)
 {
-    uint8_t header[10];
-    size_t n = ws_write_header(header, opcode, true, is_compressed, m->payload_n);
-    m->header_n = (uint8_t)n;
-    memcpy(m->bytes + CWS_PAYLOAD_OFFSET - n, header, n);
+    m->header_n = (uint8_t)ws_header_size(m->payload_n);
+    (void)ws_write_header(m->bytes + CWS_PAYLOAD_OFFSET - m->header_n, opcode, true, is_compressed, m->payload_n);
 }
 
 cws_message *cws_message_new(cws_loop *l, cws_opcode op, size_t n)
@@ -102,7 +120,8 @@ static void give_back(cws_message *m)
 {
     cws_loop *l = m->loop;
     const unsigned k = m->size_class;
-    if (!l || k >= CWS_MESSAGE_CLASSES || (l->free_message_count[k] + 1) * class_bytes(k) > CLASS_KEPT_BYTES) {
+    const size_t most = k < SMALL_CLASSES ? SMALL_KEPT_BYTES : CLASS_KEPT_BYTES;
+    if (!l || k >= CWS_MESSAGE_CLASSES || (l->free_message_count[k] + 1) * class_bytes(k) > most) {
         free(m);
         return;
     }

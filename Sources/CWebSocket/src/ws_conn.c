@@ -213,7 +213,7 @@ size_t cws_ws_feed(cws_conn *c, uint8_t *p, size_t n)
 {
     if (c->assembly && c->assembly->frame_left > 0)
         return take_payload(c, p, n);
-    ws_frame f = {0};
+    ws_frame f;
     const cws_parse result = ws_parse_frame(&f, p, n, c->deflate_bits > 0);
     if (result == CWS_PARSE_MORE)
         return 0;
