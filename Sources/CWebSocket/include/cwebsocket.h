@@ -365,6 +365,8 @@ uint32_t cws_queued_count(const cws_conn *c);
 cws_message *CWS_NULLABLE cws_message_new(cws_loop *l, cws_opcode op, size_t n);
 uint8_t *cws_message_bytes(cws_message *m); /* the payload; write before the first send */
 size_t cws_message_size(const cws_message *m);
+/* A hint: m is about to be touched. */
+static inline void cws_message_expect(const cws_message *m) { __builtin_prefetch(m, 1); }
 void cws_message_retain(cws_message *m);
 void cws_message_release(cws_message *m);
 

@@ -23,8 +23,12 @@ final class Session {
     /// A credential given in the Authorization header of a native upgrade, used by a `join` without one.
     var presetCredential: JoinCredential?
 
-    /// The room it is seated in.
-    unowned(unsafe) var room: Room?
+    /// The room it is seated in, not counted as a reference: a room that anybody sits in is not forgotten (Shard.retire).
+    private(set) var seat: Unmanaged<Room>?
+    var room: Room? {
+        get { seat?.takeUnretainedValue() }
+        set { seat = newValue.map(Unmanaged.passUnretained) }
+    }
     /// When it took that seat, and whether it ever had one.
     var seatedMs: UInt64 = 0
     var wasSeated = false
