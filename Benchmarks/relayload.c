@@ -4,7 +4,7 @@
  * It opens rooms of connections to a relay server, lets one member of each room (the sender) send
  * JSON messages, and measures how and when the other members (the receivers) get them.
  *
- * One thread, one epoll loop, no dependency but libc:   cc -O2 -o relayload relayload.c
+ * One thread, one epoll loop:   cc -O2 -o relayload relayload.c -lssl -lcrypto -lz
  *
  * What differs between servers (paths, how a room is joined, how a message is wrapped) is data, not
  * code: a "dialect", either one of the built-in ones below or a file in the same format.
@@ -20,6 +20,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -33,6 +34,7 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+#include <zlib.h>
 
 /* ------------------------------------------------------------------ small helpers */
 
@@ -129,11 +131,11 @@ static const char *mode_name[] = {"pair", "fanout", "rate", "idle"};
 
 static struct options {
     enum mode mode;
-    const char *host, *label, *dialect, *dialect_file, *keys_file;
+    const char *host, *label, *dialect, *dialect_file, *keys_file, *time_expect;
     int port, rooms, members, window, concurrency, sources, touch, sndbuf, rcvbuf;
     size_t size, read_size;
     double duration, warmup, settle, hold, drain, rate, setup_limit;
-    bool spin, discard, poisson, nodelay, progress;
+    bool spin, discard, poisson, nodelay, progress, tls, deflate, prose;
     int pids[64], npids;
 } opt = {
     .mode = MODE_PAIR, .host = "127.0.0.1", .label = "", .dialect = "native",
@@ -246,6 +248,7 @@ static struct {
     struct step step[2][MAX_STEPS];
     int steps[2];
     struct blob message, answer_match, answer_reply;
+    struct blob reply; /* what a receiver sends back for each message; then the sender is who measures */
 } dialect;
 
 /* Reads \r \n \t \\ \xHH. */
@@ -299,6 +302,8 @@ static void dialect_line(char *line)
         dialect.echo = !strcmp(rest, "yes");
     } else if (!strcmp(word, "message")) {
         dialect.message = unescape(rest);
+    } else if (!strcmp(word, "reply")) {
+        dialect.reply = unescape(rest);
     } else if (!strcmp(word, "answer")) {
         char *reply = strchr(rest, ' ');
         if (!reply) die("dialect: answer needs two words");
@@ -514,6 +519,11 @@ static void build_frames(void)
         blob_str(&json, mark);
         blob_str(&json, "\",\"pad\":\"");
         if (json.n + 2 > opt.size) die("--size must be at least %zu", json.n + 2);
+        while (opt.prose && json.n + 40 < opt.size) { /* what lists of models look like, near enough */
+            char word[40];
+            rnd = rnd * 1664525u + 1013904223u;
+            blob_add(&json, word, (size_t)snprintf(word, sizeof word, "type: Checkpoint, hash: %08X; ", rnd));
+        }
         while (json.n + 2 < opt.size) {
             rnd = rnd * 1664525u + 1013904223u;
             blob_add(&json, b64 + (rnd >> 26), 1);
@@ -593,6 +603,10 @@ struct conn {
     uint32_t room, next_seq;
     uint64_t began;
 
+    SSL *ssl;
+    uint64_t step_sent; /* when the last step was sent */
+    bool is_deflated;
+
     /* input: the frame being read, and the first bytes of the message being read */
     uint8_t hdr[10], hdr_have, opcode, fin;
     bool in_payload;
@@ -628,8 +642,9 @@ static uint32_t ndirty;
 static bool sending, closed_loop;
 static uint64_t win_from, win_to; /* latencies count for messages due in this span */
 static uint64_t sent_in_win, delivered_in_win, delivered_all, sent_all, due_in_win, due_delivered;
-static uint64_t out_of_order, missing_marks;
-static struct hist lat_due, lat_sent, lag, hs_upgrade, hs_ready;
+static uint64_t out_of_order, repeated, missing_marks;
+static struct hist lat_due, lat_sent, lag, hs_upgrade, hs_ready, hs_expect;
+static SSL_CTX *tls;
 
 static void set_events(struct conn *c)
 {
@@ -647,8 +662,32 @@ static void conn_fail(struct conn *c, const char *why)
     else ready--;
     c->phase = DEAD;
     dead++;
+    SSL_free(c->ssl);
+    c->ssl = NULL;
     close(c->fd);
     c->fd = -1;
+}
+
+/* TLS or not: -1 and EAGAIN when it would block, 0 at the end. */
+static ssize_t tls_result(struct conn *c, int n)
+{
+    if (n > 0) return n;
+    int why = SSL_get_error(c->ssl, n);
+    if (why == SSL_ERROR_ZERO_RETURN) return 0;
+    errno = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? EAGAIN : EPROTO;
+    return -1;
+}
+
+static ssize_t conn_send(struct conn *c, const void *p, size_t n)
+{
+    if (c->ssl) return tls_result(c, SSL_write(c->ssl, p, (int)n));
+    return send(c->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static ssize_t conn_recv(struct conn *c, void *p, size_t n)
+{
+    if (c->ssl) return tls_result(c, SSL_read(c->ssl, p, (int)n));
+    return recv(c->fd, p, n, MSG_DONTWAIT);
 }
 
 /* ---- output */
@@ -722,7 +761,7 @@ static bool write_messages(struct conn *c)
                 k++;
             }
             want -= c->out_off;
-            n = send(c->fd, batch + c->out_off, want, MSG_NOSIGNAL | MSG_DONTWAIT);
+            n = conn_send(c, batch + c->out_off, want);
         } else {
             struct iovec iov[2 * BATCH_IOV];
             int v = 0;
@@ -739,7 +778,8 @@ static bool write_messages(struct conn *c)
                 off = 0;
             }
             struct msghdr mh = {.msg_iov = iov, .msg_iovlen = (size_t)v};
-            n = sendmsg(c->fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
+            if (c->ssl) want = iov[0].iov_len;
+            n = c->ssl ? conn_send(c, iov[0].iov_base, want) : sendmsg(c->fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
         }
         if (n < 0) {
             if (errno == EAGAIN || errno == EINTR) return false;
@@ -763,8 +803,7 @@ static void write_ready(struct conn *c)
     for (;;) {
         if (c->phase == DEAD) return;
         if (c->out_off == 0 && c->ctl.n > c->ctl_off) {
-            ssize_t n = send(c->fd, c->ctl.p + c->ctl_off, c->ctl.n - c->ctl_off,
-                             MSG_NOSIGNAL | MSG_DONTWAIT);
+            ssize_t n = conn_send(c, c->ctl.p + c->ctl_off, c->ctl.n - c->ctl_off);
             if (n < 0) {
                 if (errno == EAGAIN || errno == EINTR) { done = false; break; }
                 conn_fail(c, strerror(errno));
@@ -801,6 +840,7 @@ static void run_steps(struct conn *c)
         add_frame(&c->ctl, data_opcode(), text.p, text.n);
         free(text.p);
         c->step++;
+        c->step_sent = now_ns();
     }
     if (c->ctl.n) write_ready(c);
     if (c->phase == JOINING && c->step == dialect.steps[c->role]) {
@@ -863,6 +903,11 @@ static void conn_connected(struct conn *c)
         if (c->phase == READY) write_ready(c);
         return;
     }
+    if (tls) {
+        c->ssl = must(SSL_new(tls));
+        SSL_set_fd(c->ssl, c->fd);
+        SSL_set_connect_state(c->ssl);
+    }
     struct fill f;
     struct blob path = {0};
     char port[16];
@@ -881,6 +926,7 @@ static void conn_connected(struct conn *c)
         blob_str(&c->ctl, dialect.subprotocol);
         blob_str(&c->ctl, "\r\n");
     }
+    if (opt.deflate) blob_str(&c->ctl, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n");
     blob_str(&c->ctl, "\r\n");
     free(path.p);
     c->phase = UPGRADING;
@@ -890,13 +936,35 @@ static void conn_connected(struct conn *c)
 
 /* ---- input */
 
+/* A receiver's answer to the message that carried this marker. */
+static void send_reply(struct conn *c, const char *m)
+{
+    struct fill f;
+    struct blob json = {0}, text = {0};
+    blob_str(&json, "{\"id\":\"");
+    blob_add(&json, m, MARK_LEN);
+    blob_str(&json, "\",\"status\":\"success\"}");
+    fill_for(&f, c->room, c->role, (uint32_t)(c - conns));
+    f.json = &json;
+    expand(&text, dialect.reply.p, dialect.reply.n, &f);
+    add_frame(&c->ctl, data_opcode(), text.p, text.n);
+    free(text.p);
+    free(json.p);
+    mark_dirty(c);
+}
+
 static void got_marker(struct conn *c, const char *m, uint64_t now)
 {
-    if (c->role == SENDER && !dialect.echo) return; /* its own message, sent back to it */
+    if (c->role == SENDER && !dialect.echo && !dialect.reply.n) return; /* its own message, sent back to it */
     uint32_t room = (uint32_t)get_hex(m + 2, 8), seq = (uint32_t)get_hex(m + MARK_SEQ, 8);
     uint64_t due = get_hex(m + MARK_DUE, 16);
     if (room != c->room || seq != c->next_seq) out_of_order++;
+    if (room == c->room && seq < c->next_seq) repeated++;
     c->next_seq = seq + 1;
+    if (c->role == RECEIVER && dialect.reply.n) {
+        send_reply(c, m);
+        return;
+    }
     struct room *rm = &rooms[c->room];
     rm->received++;
     delivered_all++;
@@ -926,14 +994,37 @@ static void join_progress(struct conn *c, const char *p, size_t n)
     if (c->step >= dialect.steps[c->role]) return;
     struct step *s = &dialect.step[c->role][c->step];
     if (!memmem(p, n, s->text.p, s->text.n)) return;
+    if (opt.time_expect && !strncmp(s->text.p, opt.time_expect, strlen(opt.time_expect)))
+        hist_add(&hs_expect, now_ns() - c->step_sent);
     c->head_have = 0;
     c->step++;
     run_steps(c);
 }
 
+/* The first bytes of a compressed message are enough: what is looked for stands at its beginning. */
+static size_t inflate_head(const char *p, size_t n, char *out, size_t room)
+{
+    static z_stream z;
+    static bool made;
+    if (!made && inflateInit2(&z, -15) != Z_OK) die("no zlib");
+    made = true;
+    inflateReset(&z);
+    z.next_in = (Bytef *)(uintptr_t)p;
+    z.avail_in = (uInt)n;
+    z.next_out = (Bytef *)out;
+    z.avail_out = (uInt)room;
+    inflate(&z, Z_SYNC_FLUSH);
+    return room - z.avail_out;
+}
+
 /* One whole WebSocket message; p holds its first bytes (up to HEAD_MAX). */
 static void got_message(struct conn *c, const char *p, size_t n, uint64_t now)
 {
+    static char plain[HEAD_MAX];
+    if (c->is_deflated) {
+        n = inflate_head(p, n, plain, sizeof plain);
+        p = plain;
+    }
     if (answer_if_asked(c, p, n)) return;
     if (c->phase == JOINING) {
         join_progress(c, p, n);
@@ -1030,6 +1121,7 @@ static void got_frames(struct conn *c, const char *p, size_t n, uint64_t now)
                 for (int i = 2; i < 10; i++) c->left = c->left << 8 | c->hdr[i];
             }
             c->fin = c->hdr[0] >> 7;
+            if (op == 1 || op == 2) c->is_deflated = c->hdr[0] & 0x40;
             c->opcode = op;
             c->hdr_have = 0;
             c->in_payload = true;
@@ -1099,7 +1191,8 @@ static void read_ready(struct conn *c)
             return;
         }
     }
-    ssize_t n = recv(c->fd, rbuf, opt.read_size, MSG_DONTWAIT);
+again:;
+    ssize_t n = conn_recv(c, rbuf, opt.read_size);
     if (n == 0) {
         conn_fail(c, "closed by the server");
         return;
@@ -1112,6 +1205,7 @@ static void read_ready(struct conn *c)
     if (c->phase == UPGRADING) got_upgrade(c, rbuf, (size_t)n, now);
     else if (dialect.frame == FRAME_TCP) got_stream(c, rbuf, (size_t)n, now);
     else got_frames(c, rbuf, (size_t)n, now);
+    if (c->ssl && SSL_has_pending(c->ssl)) goto again; /* epoll does not know of these */
 }
 
 /* ------------------------------------------------------------------ the loop */
@@ -1157,7 +1251,7 @@ static void flush_dirty(void)
         struct conn *c = dirty[i];
         c->dirty = false;
         if (c->phase != READY) continue;
-        if (sending && closed_loop) fill_window(&rooms[c->room], now);
+        if (sending && closed_loop && c == rooms[c->room].sender) fill_window(&rooms[c->room], now);
         if (!c->want_out) write_ready(c);
     }
     ndirty = 0;
@@ -1359,6 +1453,7 @@ static void run_idle(void)
     print_hist("upgrade_us", &hs_upgrade);
     print_hist("join_us", &hs_ready);
     printf(",\"client_cpu_pct\":%.1f", (c1 - c0) / took * 100);
+    if (opt.time_expect) print_hist("expect_us", &hs_expect);
     if (opt.npids)
         printf(",\"server_cpu_pct\":%.1f,\"server_cpu_us_per_handshake\":%.2f,\"server_rss_before_kb\":%" PRIu64
                ",\"server_rss_after_kb\":%" PRIu64 ",\"server_rss_end_kb\":%" PRIu64
@@ -1410,9 +1505,10 @@ static void run_messages(void)
            frame_len, closed_loop ? opt.window : 0, closed_loop ? 0 : opt.rate, secs);
     printf(",\"sent_per_s\":%.0f,\"delivered_per_s\":%.0f,\"mb_per_s\":%.2f", (double)sent_in_win / secs,
            (double)delivered_in_win / secs, (double)delivered_in_win * (double)opt.size / secs / 1e6);
-    printf(",\"undelivered\":%" PRIu64 ",\"out_of_order\":%" PRIu64 ",\"unknown_messages\":%" PRIu64
+    printf(",\"undelivered\":%" PRIu64 ",\"out_of_order\":%" PRIu64
+           ",\"repeated\":%" PRIu64 ",\"unknown_messages\":%" PRIu64
            ",\"closed\":%u",
-           expected > due_delivered ? expected - due_delivered : 0, out_of_order, missing_marks, dead);
+           expected > due_delivered ? expected - due_delivered : 0, out_of_order, repeated, missing_marks, dead);
     print_hist("latency_us", &lat_due);
     if (!closed_loop) {
         print_hist("latency_from_send_us", &lat_sent);
@@ -1475,6 +1571,10 @@ static void help(void)
 "  --sndbuf BYTES      fixed socket buffers, not the kernel's own choice (large messages: a large\n"
 "  --rcvbuf BYTES      send buffer spares the generator many partial writes)\n"
 "  --nagle             leave TCP_NODELAY off\n"
+"  --tls               over TLS; no certificate is checked\n"
+"  --deflate           offer permessage-deflate (messages sent stay plain; of what comes the head is inflated)\n"
+"  --prose             pad messages with text that compresses, not with base64\n"
+"  --time-expect TEXT  idle: time the join steps 'expect TEXT...' from the step sent before (expect_us)\n"
 "  --label TEXT        copied into the result\n"
 "\n"
 "Reading the result\n"
@@ -1501,6 +1601,8 @@ static void help(void)
 "                      a message that holds TEXT); 'none' forgets the steps so far\n"
 "  receiver STEP       the same for a receiver\n"
 "  message TEXT        a message; must hold %m\n"
+"  reply TEXT          what a receiver sends back for each message, with %m a small JSON object of the same\n"
+"                      id; then latencies are round trips and a delivery is an answer that came back\n"
 "  answer A B          reply B to each message that is exactly A (text ping and pong)\n"
 "  echo yes            the sender is its own receiver\n"
 "Placeholders in texts and paths: %m the JSON object, %n its length, %k the room's key (10\n"
@@ -1526,7 +1628,8 @@ int main(int argc, char **argv)
 {
     enum { O_HOST = 256, O_PORT, O_PID, O_SOURCES, O_ROOMS, O_MEMBERS, O_SIZE, O_WINDOW, O_RATE, O_POISSON,
            O_DURATION, O_WARMUP, O_SETTLE, O_DRAIN, O_HOLD, O_TOUCH, O_CONC, O_LIMIT, O_DISCARD, O_NOSPIN,
-           O_RSIZE, O_SNDBUF, O_RCVBUF, O_NAGLE, O_LABEL, O_DIALECT, O_DFILE, O_KEYS, O_SET, O_SHOW };
+           O_RSIZE, O_SNDBUF, O_RCVBUF, O_NAGLE, O_LABEL, O_DIALECT, O_DFILE, O_KEYS, O_SET, O_SHOW, O_TLS, O_DEFLATE,
+           O_PROSE, O_TIME };
     static const struct option longs[] = {
         {"host", 1, 0, O_HOST}, {"port", 1, 0, O_PORT}, {"pid", 1, 0, O_PID}, {"sources", 1, 0, O_SOURCES},
         {"rooms", 1, 0, O_ROOMS}, {"members", 1, 0, O_MEMBERS}, {"size", 1, 0, O_SIZE},
@@ -1537,7 +1640,8 @@ int main(int argc, char **argv)
         {"no-spin", 0, 0, O_NOSPIN}, {"read-size", 1, 0, O_RSIZE}, {"sndbuf", 1, 0, O_SNDBUF}, {"rcvbuf", 1, 0, O_RCVBUF},
         {"nagle", 0, 0, O_NAGLE},
         {"label", 1, 0, O_LABEL}, {"dialect", 1, 0, O_DIALECT}, {"dialect-file", 1, 0, O_DFILE},
-        {"keys", 1, 0, O_KEYS},
+        {"keys", 1, 0, O_KEYS}, {"tls", 0, 0, O_TLS}, {"deflate", 0, 0, O_DEFLATE}, {"prose", 0, 0, O_PROSE},
+        {"time-expect", 1, 0, O_TIME},
         {"set", 1, 0, O_SET}, {"show-dialect", 0, 0, O_SHOW}, {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
     const char *sets[64];
     int nsets = 0, o;
@@ -1581,6 +1685,10 @@ int main(int argc, char **argv)
         case O_KEYS: opt.keys_file = optarg; load_keys(); break;
         case O_SET: if (nsets < 64) sets[nsets++] = optarg; break;
         case O_SHOW: show = true; break;
+        case O_TLS: opt.tls = true; break;
+        case O_DEFLATE: opt.deflate = true; break;
+        case O_PROSE: opt.prose = true; break;
+        case O_TIME: opt.time_expect = optarg; break;
         case 'h': help(); return 0;
         default: return 1;
         }
@@ -1610,6 +1718,10 @@ int main(int argc, char **argv)
     if (opt.rooms < 1 || opt.members < 1 || opt.window < 1 || opt.rate <= 0) die("nothing to do");
     if (opt.members < 2 && !dialect.echo && opt.mode != MODE_IDLE) die("a room needs a receiver");
 
+    if (opt.tls) {
+        tls = must(SSL_CTX_new(TLS_client_method()));
+        SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    }
     signal(SIGPIPE, SIG_IGN);
     struct rlimit rl;
     getrlimit(RLIMIT_NOFILE, &rl);

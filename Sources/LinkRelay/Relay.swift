@@ -228,21 +228,29 @@ package final class Relay: Sendable {
     }
 
     /// Stops accepting and closes transports spread over the drain window, so that peers come back without a herd. Returns when all are gone
-    /// or the window (and the close handshakes' time) has passed.
+    /// and their rooms' debts are kept; those who are not gone when the window and the close handshakes' time have passed are cut off.
     package func drain() async {
         shared.startDraining()
         state.withLock { $0.maintenance }?.cancel()
         for shard in shards { await shard.run { $0.startDraining() } }
         closeSockets()
         let patience = shared.settings.drainWindow.wholeMilliseconds.addingClamped(4_000)
+        if await isEmpty(withinMs: patience) { return }
+        for shard in shards { await shard.run { $0.cutOffStragglers() } }
+        _ = await isEmpty(withinMs: 1_000)
+    }
+
+    /// Waits until no session is left and every drained room is on the shelf. False when that took longer.
+    private func isEmpty(withinMs patience: Int64) async -> Bool {
         var waited: Int64 = 0
         while waited < patience {
             var open = 0
             for shard in shards { open += await shard.run { $0.sessions.count } }
-            if open == 0, shared.handoversUnderWay.withLock({ $0 }) == 0 { return }
+            if open == 0, shared.handoversUnderWay.withLock({ $0 }) == 0 { return true }
             try? await Task.sleep(for: .milliseconds(50))
             waited += 50
         }
+        return false
     }
 
     /// Ends the loops and closes the store. Call after `drain()`, or alone for an abrupt end.

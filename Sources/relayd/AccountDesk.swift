@@ -18,6 +18,7 @@ struct AccountDesk {
         switch command {
         case .signIn(let name):
             Terminal.say(try await signInAddress(for: try await user(name)))
+            noteAbsence()
         case .newLink(let name, let label):
             try await newLink(for: try await user(name), name: label)
         case .newToken(let name, let label):
@@ -56,6 +57,12 @@ struct AccountDesk {
         return SiteAddress.signIn(SiteAddress.choose(settings, bound: data.publishedAddress.map { [$0] } ?? []), ticket: ticket)
     }
 
+    /// An address made in another directory than the relay's opens nothing, and looks like one that does.
+    private func noteAbsence() {
+        guard data.publishedAddress == nil, settings.publicURL == nil else { return }
+        Terminal.complain("no relay runs on \(data.path) now; if yours has another --data-dir, repeat this with it.")
+    }
+
     private func newLink(for user: UserRecord, name: String?) async throws {
         let keys = KeyService(
             store: data.store, vault: data.vault, policy: KeyPolicy(settings), wrongCodes: WrongCodeLimiter(),
@@ -84,6 +91,6 @@ extension KeyPolicy {
     init(_ settings: Settings) {
         self.init(
             codeLifetime: settings.codeLifetime, repeatGrace: settings.codeRepeatGrace, instanceLimit: settings.instanceLimit,
-            keyIdleLifetime: settings.keyIdleLifetime)
+            keyIdleLifetime: settings.keyIdleLifetime, approvesExtensions: settings.approveExtensions)
     }
 }

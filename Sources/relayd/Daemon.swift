@@ -136,7 +136,7 @@ struct Daemon {
         let isJournal = StandardErrorLog.isJournal(
             journalStream: source.environment["JOURNAL_STREAM"], descriptor: STDOUT_FILENO)
         if isJournal {
-            Terminal.say("to sign in, run: relayd sign-in --data-dir \(data.path)")
+            Terminal.say("to sign in, run: \(Self.ownName) sign-in --data-dir \(data.path)")
             return
         }
         guard let ticket = try? await data.accounts.newTicket(user: owner.id, lifetime: settings.signInLifetime) else {
@@ -146,15 +146,18 @@ struct Daemon {
         Terminal.say(
             """
 
-            Sign in (once, within \(DurationText.describe(settings.signInLifetime)); again with `relayd sign-in --data-dir \(data.path)`):
+            Sign in (once, within \(DurationText.describe(settings.signInLifetime)); again with `\(Self.ownName) sign-in --data-dir \(data.path)`):
               \(SiteAddress.signIn(site, ticket: ticket))
 
             Link an extension: make a link on that page, start the extension with this relay's address, enter the code there.
               A1111 web UI   --civitai-link-endpoint \(site)
               ComfyUI        CIVITAI_LINK_URL=\(site)
-
+            \(SiteAddress.reach(settings, bound: addresses).map { $0 + "\n" } ?? "")
             """)
     }
+
+    /// As the command was typed: it need not be on the PATH.
+    private static var ownName: String { CommandLine.arguments.first ?? "relayd" }
 
     // MARK: - While it runs
 

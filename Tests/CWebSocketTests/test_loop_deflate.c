@@ -302,6 +302,43 @@ TEST(loop_deflate_bombs_are_skipped)
     fixture_stop(&f);
 }
 
+/* However many send bombs: after the first turn they share what one of them alone would get. */
+TEST(loop_deflate_bombs_share_a_turn)
+{
+    enum { CLIENTS = 8, COUNT = 32 };
+    fixture f;
+    fixture_gate gate;
+    int fds[CLIENTS];
+    fixture_init(&f);
+    f.allows_deflate = true;
+    f.message_ceiling = 1u << 20;
+    f.skips_oversize = true;
+    CHECK(fixture_start(&f));
+    const size_t n = 2u << 20;
+    uint8_t *p = calloc(1, n), *wire = malloc(COUNT * 4096);
+    const cws_slice packed = deflated(p, n, 15, 9);
+    CHECK(packed.n < 4000);
+    size_t wire_n = 0;
+    for (unsigned i = 0; i < COUNT; i++)
+        wire_n += client_frame(wire + wire_n, FIN_TEXT | RSV1, packed.p, packed.n);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        fds[i] = client_deflating(&f, OFFER "\r\n");
+    const uint64_t turns_before = fixture_stats(&f.sides[0]).turns_count;
+    fixture_hold(&f.sides[0], &gate);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        CHECK(client_send(fds[i], wire, wire_n));
+    fixture_release(&gate);
+    CHECK(fixture_wait(&f, &f.skipped_count, CLIENTS * COUNT));
+    /* 8 of a megabyte a turn make 32 turns, less what the first one takes; 64 a turn would make 4. */
+    CHECK(fixture_stats(&f.sides[0]).turns_count - turns_before > 16);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        close(fds[i]);
+    discard(packed);
+    free(wire);
+    free(p);
+    fixture_stop(&f);
+}
+
 /* Too large before it is inflated: its beginning is told all the same. */
 TEST(loop_deflate_wire_ceiling)
 {

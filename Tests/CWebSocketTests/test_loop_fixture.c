@@ -3,7 +3,8 @@
  * Paths: /hello; /echo (body back), /small (16 bytes of body at most), /skip (more is skipped; answers "<size> <prefix>"); /later
  * (answered by a post), /wait (answered by fixture_answer_waiting), /stream; /bye (Connection: close); /abort; /move (to the other
  * loop, answered there); /peer (whose connection it is); /ws.
- * Texts on /ws are echoed, but for: "!close" "!abort" "!move" "!pause" (or a text that begins so) "!beat", "!fill" and "!share" (send until the queue is full, new messages or one)
+ * Texts on /ws are echoed, but for: "!close" "!part" (close, but hear the peer out) "!abort" "!move" "!pause" (or a text that begins so) "!beat", "!fill" and "!share" (send until the queue is full, new messages or one)
+ * "!around" and more (the rest but for its last byte, in << and >>, twice; "!aroundmove" moves then)
  * and "!kill" (abort, then send to show that it is refused); "!join", and "!all" (one message to all who joined).
  * /text answers FIXTURE_TEXT compressed if it may. SPDX-License-Identifier: Apache-2.0 */
 #include "test_loop_fixture.h"
@@ -233,6 +234,51 @@ static void send_to_all(fixture_side *s)
     cws_message_release(m);
 }
 
+#define AROUND_N 7u
+
+static uint64_t sum(cws_slice bytes)
+{
+    uint64_t hash = 0;
+    for (size_t i = 0; i < bytes.n; i++)
+        hash = hash * 31 + bytes.p[i];
+    return hash;
+}
+
+static void copy_around(uint8_t *out, cws_slice payload)
+{
+    memcpy(out, "<<", 2);
+    memcpy(out + 2, payload.p, payload.n);
+    memcpy(out + 2 + payload.n, ">>", 2);
+}
+
+static void send_around(fixture_side *s, cws_conn *c, cws_slice order)
+{
+    fixture *f = s->of;
+    const cws_slice payload = {.p = order.p + AROUND_N, .n = order.n - AROUND_N - 1};
+    const cws_slice long_words = {.p = order.p, .n = 49}, outside = {.p = order.p, .n = order.n + 1};
+    const uint64_t before = sum(payload);
+    const bool moves = begins(order, "!aroundmove"); /* not to be read later */
+    bool is_misused = cws_message_around(s->loop, payload, long_words, text("")) || cws_message_around(s->loop, outside, text(""), text("")) ||
+                      cws_message_around(s->loop, text("elsewhere"), text(""), text(""));
+    cws_message *m = cws_message_around(s->loop, payload, text("<<"), text(">>"));
+    if (m != NULL) {
+        fixture_note(f, &f->around_count);
+        is_misused = is_misused || cws_message_around(s->loop, payload, text("<<"), text(">>"));
+    } else {
+        m = cws_message_new(s->loop, CWS_TEXT, payload.n + 4);
+        if (m == NULL)
+            return;
+        copy_around(cws_message_bytes(m), payload);
+    }
+    (void)cws_send(c, m);
+    (void)cws_send(c, m);
+    cws_message_release(m);
+    if (moves)
+        cws_conn_move(c, other_loop(s));
+    if (is_misused || sum(payload) != before)
+        fixture_note(f, &f->misuse_count);
+}
+
 static bool obey(fixture_side *s, cws_conn *c, cws_slice order)
 {
     if (is(order, "!join")) {
@@ -243,6 +289,8 @@ static bool obey(fixture_side *s, cws_conn *c, cws_slice order)
         send_to_all(s);
     else if (is(order, "!close"))
         cws_close(c, 4001, text("as told"));
+    else if (is(order, "!part"))
+        cws_close_hearing_out(c, 4001, text("as told"));
     else if (is(order, "!abort"))
         cws_abort(c, CWS_R_NONE);
     else if (is(order, "!kill")) {
@@ -259,6 +307,8 @@ static bool obey(fixture_side *s, cws_conn *c, cws_slice order)
         fill(s, c);
     else if (is(order, "!share"))
         fill_shared(s, c);
+    else if (begins(order, "!around") && order.n > 64)
+        send_around(s, c, order);
     else
         return false;
     return true;
@@ -267,7 +317,12 @@ static bool obey(fixture_side *s, cws_conn *c, cws_slice order)
 static void on_message(void *ctx, cws_conn *c, void *user, cws_opcode op, const uint8_t *p, size_t n)
 {
     fixture_side *s = ctx;
+    const size_t held = (size_t)cws_loop_held_bytes(s->loop);
     (void)user;
+    pthread_mutex_lock(&s->of->lock);
+    if (held > s->of->held_most)
+        s->of->held_most = held;
+    pthread_mutex_unlock(&s->of->lock);
     if (!obey(s, c, (cws_slice){.p = p, .n = n}))
         (void)send_copy(s, c, op, p, n);
     fixture_note(s->of, &s->of->message_count);

@@ -33,6 +33,10 @@ TEST(loop_ws_echo_sizes)
     CHECK(fixture_reason(&f, 0) == CWS_R_PEER_CLOSE_FRAME && fixture_code(&f, 0) == 1000);
     const cws_loop_stats stats = fixture_stats(&f.sides[0]);
     CHECK(stats.messages_in_count == 24 && stats.messages_out_count == 24);
+    uint64_t timed = 0;
+    for (size_t i = 0; i <= CWS_RELAY_BOUND_COUNT; i++)
+        timed += stats.relay_count[i];
+    CHECK(timed == 24 && stats.relay_ns > 0);
     CHECK(stats.buffered_bytes == 0 && stats.queued_bytes == 0 && stats.websocket_count == 0 && stats.upgrades_count == 1);
     fixture_stop(&f);
 }
@@ -257,6 +261,37 @@ TEST(loop_ws_claims_cost_nothing)
     close(fd);
     CHECK(fixture_reason(&f, 0) == CWS_R_PEER_EOF);
     CHECK(fixture_stats(&f.sides[0]).buffered_bytes == 0);
+    fixture_stop(&f);
+}
+
+/* What the peer sent before it saw our close frame counts, in whole messages and in pieces, and reaches others; nothing is sent back. */
+TEST(loop_ws_hears_out)
+{
+    fixture f;
+    fixture_init(&f);
+    CHECK(fixture_start(&f));
+    const int other = client_websocket(&f), fd = client_websocket(&f);
+    CHECK(client_send_frame(other, FIN_TEXT, "!join", 5) && client_expect(other, FIN_TEXT, "!join", 5));
+    CHECK(client_send_frame(fd, FIN_TEXT, "before", 6) && client_expect(fd, FIN_TEXT, "before", 6));
+    const uint64_t before = fixture_stats(&f.sides[0]).messages_in_count;
+    CHECK(client_send_frame(fd, FIN_TEXT, "!part", 5) && client_expect(fd, FIN_CLOSE, "\x0f\xa1" "as told", 9));
+    uint8_t *big = pattern(300000);
+    CHECK(client_send_frame(fd, FIN_PING, "x", 1) && client_send_frame(fd, FIN_BINARY, big, 300000));
+    free(big);
+    CHECK(client_send_frame(fd, 0x01u, "!a", 2) && client_send_frame(fd, 0x80u, "ll", 2));
+    uint8_t all[FIXTURE_TEXT_MAX];
+    CHECK(client_expect(other, FIN_TEXT, all, fixture_text(all)));
+    CHECK(client_send_frame(fd, FIN_CLOSE, "\x0f\xa1", 2) && client_at_end(fd));
+    close(fd);
+    CHECK(fixture_reason(&f, 0) == CWS_R_LOCAL_CLOSE && fixture_code(&f, 0) == 4001);
+    CHECK(fixture_stats(&f.sides[0]).messages_in_count - before == 3);
+    /* What breaks the protocol still ends it. */
+    const int bad = client_websocket(&f);
+    CHECK(client_send_frame(bad, FIN_TEXT, "!part", 5) && client_expect_close(bad, 4001));
+    CHECK(client_send_frame(bad, FIN_TEXT, "\xff", 1) && client_at_end(bad));
+    close(bad);
+    CHECK(fixture_reason(&f, 1) == CWS_R_FRAME_BAD_UTF8);
+    close(other);
     fixture_stop(&f);
 }
 

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 import child
+import serialised_tls  # noqa: F401 (importing is its effect)
 from child import Child
 from file_server import FileServer
 from relay_process import Relay

@@ -5,6 +5,7 @@ chromium-driver; CHROMIUM and CHROMEDRIVER name others.
 SPDX-License-Identifier: Apache-2.0
 """
 import os
+import pathlib
 import shutil
 
 from selenium import webdriver
@@ -16,6 +17,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
 PATIENCE = 20
+CONTRAST = (pathlib.Path(__file__).resolve().parent / "contrast.js").read_text()
 WIDE, NARROW = (1280, 860), (390, 844)
 PASSING = (
     NoSuchElementException, StaleElementReferenceException, ElementNotInteractableException, ElementClickInterceptedException,
@@ -154,6 +156,16 @@ class Page:
     def menu(self, entry):
         self.press("More actions")
         self.press(entry, ".menu")
+
+    def prefer(self, scheme):
+        """What the system is set to: light or dark."""
+        self.driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+
+    def faint(self):
+        """What cannot be read well, as contrast.js finds it, once nothing moves any more."""
+        self.until(lambda: self.script("return document.getAnimations().every(one => one.effect.getTiming().iterations === Infinity)"), "it moves")
+        return self.script(CONTRAST)
 
     def complaints(self):
         """Console messages that no test expects: anything but failed loads, which the browser logs for any 401 too."""

@@ -8,6 +8,8 @@ import sys
 import threading
 import traceback
 
+import serialised_tls  # noqa: F401 (importing is its effect)
+
 _lock = threading.Lock()
 
 

@@ -2,9 +2,12 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import http.client
 import threading
 
-from wire import Ended, EngineSocket, PollingSession, RawWebSocket
+import pytest
+
+from wire import CLOSE, ENGINE_PATH, Ended, EngineSocket, PollingSession, RawWebSocket, frame
 
 
 def test_clients_come_back_after_a_restart(make_relay, paired):
@@ -78,6 +81,91 @@ def test_no_namespace_packets_in_a_drain(make_relay):
         ended = seen[name][-1]
         assert isinstance(ended, Ended), (name, ended)
         assert ended.code is None or ended.code in (1001, 1012) or 4000 <= ended.code <= 4099, (name, ended)
+
+
+COMMAND = '{"id":"late","type":"activities:list"}'
+SUCCESS = '{"id":"late","type":"activities:list","status":"success"}'
+
+
+def told_to_leave(socket):
+    """Reads until the relay's close frame, which is not answered yet."""
+    with pytest.raises(Ended):
+        while True:
+            socket.take()
+
+
+def asked(connection, method, session, body=None):
+    connection.request(method, f"{ENGINE_PATH}?{session.query}", body=body)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+@pytest.mark.parametrize("kind", ["engine", "native", "polling"])
+def test_a_result_said_before_the_close_was_seen_counts(make_relay, kind):
+    """It crosses the relay's close frame on the wire; the client that asked is told after the restart."""
+    relay = make_relay(drain_window="1s")
+    _, key = relay.pair_self("crossing")
+    client = EngineSocket(relay)
+    client.enter("client", key)
+    if kind == "native":
+        install = RawWebSocket(relay, "/link")
+        install.text('{"event":"iam","data":{"type":"sd"}}')
+        install.text('{"event":"join","data":"%s","ack":1}' % key)
+        while b'"ack"' not in install.take():
+            pass
+    else:
+        install = {"engine": EngineSocket, "polling": PollingSession}[kind](relay)
+        install.enter("sd", key)
+    client.text('42["command",%s]' % COMMAND)
+    if kind == "native":
+        while b'"late"' not in install.take():
+            pass
+    else:
+        install.upto(b'42["command"')
+    # While it drains the relay takes no new connections; a browser and the python client keep theirs.
+    kept = http.client.HTTPConnection(relay.host, relay.port, timeout=20)
+    if kind == "polling":
+        assert asked(kept, "POST", install, "3")[0] == 200
+    stopped = threading.Thread(target=relay.stop)
+    stopped.start()
+    told_to_leave(client)
+    client.send(frame(CLOSE, b"\x0f\xa0"))
+    if kind == "polling":
+        while asked(kept, "GET", install)[0] == 200:
+            pass
+        assert asked(kept, "POST", install, '42["commandStatus",%s]' % SUCCESS)[0] == 200
+    else:
+        told_to_leave(install)
+        install.text('{"event":"commandStatus","data":%s}' % SUCCESS if kind == "native" else '42["commandStatus",%s]' % SUCCESS)
+        install.send(frame(CLOSE, b"\x0f\xa0"))
+    stopped.join(20)
+    assert relay.process.poll() == 0
+    relay.restart()
+    client = EngineSocket(relay)
+    client.enter("client", key)
+    assert client.upto(b'42["commandStatus"')[-1] == b'42["commandStatus",%s]' % SUCCESS.encode()
+
+
+def test_a_command_said_before_the_close_was_seen_counts(make_relay):
+    relay = make_relay(drain_window="1s", presence_grace="30s")
+    _, key = relay.pair_self("crossing")
+    client, install = EngineSocket(relay), EngineSocket(relay)
+    client.enter("client", key)
+    install.enter("sd", key)
+    stopped = threading.Thread(target=relay.stop)
+    stopped.start()
+    told_to_leave(client)
+    client.text('42["command",%s]' % COMMAND)
+    client.send(frame(CLOSE, b"\x0f\xa0"))
+    told_to_leave(install)
+    install.send(frame(CLOSE, b"\x0f\xa0"))
+    stopped.join(20)
+    assert relay.process.poll() == 0
+    relay.restart()
+    install = EngineSocket(relay)
+    install.enter("sd", key)
+    # Perhaps once more: nobody proved that it had arrived.
+    assert install.upto(b'42["command"')[-1] == b'42["command",%s]' % COMMAND.encode()
 
 
 def test_readiness_while_draining(make_relay):

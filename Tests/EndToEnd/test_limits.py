@@ -3,10 +3,15 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import json
+import re
+import struct
 
 import pytest
 
-from wire import EngineSocket, RawWebSocket
+from neighbour import Neighbours
+from test_admin import enter
+from test_metrics import metrics, samples
+from wire import ENGINE_PATH, SECONDS, TEXT, EngineSocket, PollingSession, RawSocket, RawWebSocket, frame
 
 CEILING = 256 * 1024
 
@@ -57,8 +62,6 @@ def test_oversize_status_is_skipped(make_relay, kind):
 
 def test_oversize_status_in_fragments_is_skipped(make_relay):
     """The size is known only on the way."""
-    from wire import TEXT, frame
-
     relay = make_relay(sd_message_bytes=CEILING)
     _, key = relay.pair_self("fragments")
     client, sd = EngineSocket(relay), EngineSocket(relay)
@@ -106,3 +109,92 @@ def test_slow_browser_never_holds_up_the_room(relay):
     cut_off = b'42["roomPresence",{"client":1,"sd":1}]'
     assert cut_off in quick.seen or quick.upto(cut_off)
     slow.end()
+
+
+def metric(relay, name):
+    text = relay.api("GET", "/metrics", token=False).body.decode()
+    return int(re.search(rf"^linkrelay_{name} (\d+)$", text, re.MULTILINE).group(1))
+
+
+def test_full_budget_holds_back_who_filled_it(make_relay):
+    """One room's queues use up the process's memory: its sender is not read any more, another room does not notice."""
+    relay = make_relay(
+        loops=1, process_memory_bytes="8MiB", room_memory_bytes="8MiB", sd_message_bytes="1MiB", client_message_bytes="256KiB",
+        member_queue_bytes="64MiB", member_queue_count=100_000)
+    _, key = relay.pair_self("filler")
+    idle = RawWebSocket(relay, "/link")
+    idle.text('{"event":"iam","data":{"type":"client"}}')
+    idle.text(json.dumps({"event": "join", "data": key, "ack": 1}))
+    idle.take()
+    with Neighbours(relay) as pair:
+        filler = EngineSocket(relay)
+        filler.enter("sd", key)
+        status = frame(TEXT, b'42["commandStatus",{"type":"resources:list","pad":"%s"}]' % (b"x" * 100_000))
+        filler.socket.settimeout(1)
+        with pytest.raises(TimeoutError):
+            while True:
+                filler.socket.sendall(status)
+        pair.wait_exchanges(20)
+        assert metric(relay, "process_budget_pauses_total") == 1 and metric(relay, "sessions_held_back") == 1
+        assert metric(relay, "queued_bytes") < 10 << 20
+        idle.close()
+        filler.close()
+
+
+@pytest.mark.parametrize("path", ["/link", ENGINE_PATH + "?EIO=4&transport=websocket"])
+def test_no_large_message_without_a_seat(relay, path):
+    """Saying `iam` gives nobody the memory of an extension: more than 64 KiB is read past, and the connection lives."""
+    stranger = RawWebSocket(relay, path)
+    say = ((lambda event, payload: '{"event":"%s","data":%s}' % (event, payload)) if path == "/link"
+           else (lambda event, payload: '42["%s",%s]' % (event, payload)))
+    if path != "/link":
+        stranger.text("40")
+        while not stranger.take().startswith(b"40"):
+            pass
+    stranger.text(say("iam", '{"type":"sd"}'))
+    stranger.send(b"\x81\xff" + struct.pack(">Q", 16 << 20) + b"\0\0\0\0" + say("commandStatus", '{"pad":"').encode()[:-1])
+    stranger.send(b"x" * (8 << 20))
+    # Asked on the way: by then the relay has read most of it.
+    while metric(relay, "bytes_in_total") < 7 << 20:
+        pass
+    assert metric(relay, "buffered_bytes") < 256 << 10
+    stranger.close()
+
+
+def test_no_large_body_without_a_seat(relay):
+    session = PollingSession(relay)
+    assert session.post("40", '42["iam",{"type":"sd"}]')[0] == 200
+    raw = RawSocket(relay)
+    raw.send(f"POST {ENGINE_PATH}?{session.query} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {16 << 20}\r\n\r\n4".encode())
+    raw.send(b"x" * (8 << 20))
+    while metric(relay, "bytes_in_total") < 7 << 20:
+        pass
+    assert metric(relay, "buffered_bytes") < 4 << 20
+    raw.close()
+
+
+@pytest.mark.parametrize("kind", ["socketio", "native"])
+def test_a_sender_is_not_held_back_for_ever(make_relay, kind):
+    """A browser that reads nothing fills the room's budget: whoever sends is not read, and after a while told to come back."""
+    relay = make_relay(room_memory_bytes="262144", sd_message_bytes="262144", client_message_bytes="65536", heartbeat_timeout="1s")
+    _, key = relay.pair_self("slow")
+    slow = EngineSocket(relay)
+    slow.enter("client", key)
+    sd = EngineSocket(relay) if kind == "socketio" else RawWebSocket(relay, "/link")
+    if kind == "socketio":
+        sd.enter("sd", key)
+        status = b'42["commandStatus",{"type":"resources:list","pad":"%s"}]' % (b"x" * 100_000)
+    else:
+        enter(sd, "sd", key)
+        status = b'{"event":"commandStatus","data":{"type":"resources:list","pad":"%s"}}' % (b"x" * 100_000)
+    counted = 'linkrelay_sessions_closed_total{reason="overloaded"}'
+    assert samples(metrics(relay))[counted] == 0
+    # As much as is taken, until the kernel's buffers on both sides are full because the relay reads no more.
+    sd.socket.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        for _ in range(2000):
+            sd.text(status)
+    sd.socket.settimeout(SECONDS)
+    assert sd.end().code == 4004
+    now = samples(metrics(relay))
+    assert now[counted] == 1 and now["linkrelay_room_budget_pauses_total"] >= 1

@@ -67,6 +67,9 @@ def test_they_count(relay, paired):
     assert now['linkrelay_members{role="sd"}'] == 2 and now["linkrelay_link_keys"] == 2
     assert now['linkrelay_store_seconds_count{access="write"}'] > 0
     assert now['linkrelay_store_seconds_bucket{access="write",le="+Inf"}'] == now['linkrelay_store_seconds_count{access="write"}']
+    relayed = [now['linkrelay_relay_seconds_bucket{le="%s"}' % bound] for bound in ("0.00005", "0.01", "0.25", "+Inf")]
+    assert relayed == sorted(relayed) and relayed[-1] == now["linkrelay_relay_seconds_count"] == now["linkrelay_messages_in_total"] > 0
+    assert 0 < now["linkrelay_relay_seconds_sum"] < 3600
     assert now["process_open_fds"] > 5 and now["process_resident_memory_bytes"] > 1 << 20
     assert now["linkrelay_loop_lag_seconds"] >= 0 and now["linkrelay_draining"] == 0
 

@@ -68,7 +68,7 @@ def test_a_signed_token_pairs_an_install(relay, provider, algorithm, extension, 
     token = provider.token(algorithm)
     answer = relay.api("POST", "/api/link/self", {"installId": "rig", "name": "Rig"}, token=token)
     assert answer.status == 200, answer
-    assert whoami(relay, token).json == {"user": {"name": "ada", "role": "user"}, "scopes": ["link"]}
+    assert whoami(relay, token).json == {"user": {"name": "ada", "role": "user"}, "scopes": ["link"], "approvesExtensions": False}
     assert [one["id"] for one in relay.api("GET", "/api/link", token=token).json] == [answer.json["id"]]
     assert relay.links() == {}
     extension("native", relay, answer.json["key"]).wait("presence")

@@ -345,8 +345,11 @@ def test_relay_restart_is_survived(linked, relay):
     one, install, number = linked()
     relay.stop()
     one.see(".pill", "Reconnecting")
+    one.see(".notice", "The server cannot be reached", seconds=60)
     relay.restart()
+    one.press("Connect now", ".notice")
     one.see(".pill", "Connected", seconds=60)
+    one.see_no(".notice")
     one.see_condition("Live", seconds=60)
     one.press("Connected")
     assert one.see("dialog[open] .closes li").text
@@ -371,6 +374,10 @@ def test_fits_a_phone(linked, relay):
         assert overflows() == 0, name
     one.press("All links")
     one.see(".row")
+    assert one.script("return document.activeElement.className") == "row", "the keyboard is lost with the part that went"
+    one.script("document.activeElement.click()")
+    assert one.script("return document.activeElement.id") == "stage"
+    one.press("All links")
     assert overflows() == 0
     one.press("New link", "nav")
     shown_code(one)
@@ -381,11 +388,36 @@ def test_fits_a_phone(linked, relay):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_too_faint(linked, relay, scheme):
+    one, install, _ = linked()
+    one.prefer(scheme)
+    install.tell("add_resources", count=5)
+    install.tell("push")
+    one.until(lambda: one.resources(), "no resources")
+    assert one.faint() == []
+    one.press("Add", ".tools")
+    one.press("Add resource", "dialog[open]")
+    one.see(".field-error")
+    assert one.faint() == []
+    one.press("Close", "dialog[open]")
+    one.tab("Create")
+    assert one.faint() == []
+    one.press("New link", "nav")
+    shown_code(one)
+    assert one.faint() == []
+    one.press("Settings")
+    one.press("Sign out", ".menu")
+    one.press("I have a token")
+    one.type("Token", "lr_wrong")
+    one.press("Sign in")
+    one.see("[role=alert]")
+    assert one.faint() == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_follows_the_system_theme_and_the_choice(page, relay, scheme):
     one = page()
-    one.driver.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    )
+    one.prefer(scheme)
     one.open(relay.sign_in_url()).see("#new-link")
 
     def brightness():

@@ -15,7 +15,7 @@ PROCESSES = 2
 DRAIN_SECONDS = 3
 # After the new one started: the library waits 1 to 5 s between tries, half as much more by its jitter, and the machine is busy.
 BACK_SECONDS = 30
-# A status that was on its way when the connection ended is lost; then the time-out ends the command.
+# A status that a library still had in its own buffer when the connection ended is lost; then the time-out ends the command.
 COMMAND_TIMEOUT_SECONDS = 20
 ENDED_SECONDS = COMMAND_TIMEOUT_SECONDS + 15
 SETTLE_COMMANDS = ROOMS // 2

@@ -14,14 +14,14 @@ import Testing
         loop = try #require(EventLoop(index: 0, limits: cws_limits_default()))
     }
 
-    private func note(_ log: inout DeliveryLog, _ sequence: UInt64, count: Int = 100, bytes: Int = 1 << 20) throws {
+    private func note(_ log: DeliveryLog, _ sequence: UInt64, count: Int = 100, bytes: Int = 1 << 20) throws {
         let message = try #require(loop.frame(.command, .native, bytes: Array("{\"n\":\(sequence)}".utf8)))
         log.note(
             FramedPayload(message: message, dialect: .native, event: .command), sequence: sequence, countCeiling: count,
             byteCeiling: bytes)
     }
 
-    private func sequences(_ log: inout DeliveryLog) -> [UInt64] {
+    private func sequences(_ log: DeliveryLog) -> [UInt64] {
         log.takeAll().map { entry in
             entry.command.message.release()
             return entry.sequence
@@ -29,55 +29,55 @@ import Testing
     }
 
     @Test func anAnsweredBarrierProvesWhatCameBeforeItOnly() throws {
-        var log = DeliveryLog()
-        try note(&log, 1)
-        try note(&log, 2)
+        let log = DeliveryLog()
+        try note(log, 1)
+        try note(log, 2)
         #expect(log.beginBarrier(nowMs: 1_000) == .now)
-        try note(&log, 3)
+        try note(log, 3)
         #expect(log.beginBarrier(nowMs: 2_000) == .nothing)
         log.confirmBarrier()
-        #expect(sequences(&log) == [3])
+        #expect(sequences(log) == [3])
     }
 
     @Test func barriersKeepADistance() throws {
-        var log = DeliveryLog()
-        try note(&log, 1)
+        let log = DeliveryLog()
+        try note(log, 1)
         #expect(log.beginBarrier(nowMs: 1_000) == .now)
         log.confirmBarrier()
-        try note(&log, 2)
+        try note(log, 2)
         #expect(log.beginBarrier(nowMs: 1_000 + DeliveryLog.barrierGapMs - 1) == .later)
         #expect(log.beginBarrier(nowMs: 1_000 + DeliveryLog.barrierGapMs - 1) == .nothing)
         log.isBarrierDue = false
         #expect(log.beginBarrier(nowMs: 1_000 + DeliveryLog.barrierGapMs) == .now)
-        _ = sequences(&log)
+        _ = sequences(log)
     }
 
     @Test func anEmptyLogSendsNoBarrier() {
-        var log = DeliveryLog()
+        let log = DeliveryLog()
         #expect(log.beginBarrier(nowMs: 5_000) == .nothing)
     }
 
     @Test func theCeilingsGiveUpTheOldest() throws {
-        var log = DeliveryLog()
-        for n in 1...5 { try note(&log, UInt64(n), count: 3) }
-        #expect(sequences(&log) == [3, 4, 5])
-        for n in 1...5 { try note(&log, UInt64(n), bytes: 1) }
-        #expect(sequences(&log) == [5])
+        let log = DeliveryLog()
+        for n in 1...5 { try note(log, UInt64(n), count: 3) }
+        #expect(sequences(log) == [3, 4, 5])
+        for n in 1...5 { try note(log, UInt64(n), bytes: 1) }
+        #expect(sequences(log) == [5])
         #expect(log.byteCount == 0)
     }
 
     @Test func aLongRunKeepsOrderAndForgetsWhatIsProved() throws {
-        var log = DeliveryLog()
+        let log = DeliveryLog()
         var now: UInt64 = 1_000
         for n in 1...1_000 {
-            try note(&log, UInt64(n))
+            try note(log, UInt64(n))
             now += 50
             if n.isMultiple(of: 7) {
                 #expect(log.beginBarrier(nowMs: now) == .now)
                 log.confirmBarrier()
             }
         }
-        #expect(sequences(&log) == [995, 996, 997, 998, 999, 1_000])
+        #expect(sequences(log) == [995, 996, 997, 998, 999, 1_000])
     }
 
     @Test func aFramedPayloadGivesBackItsBytes() throws {

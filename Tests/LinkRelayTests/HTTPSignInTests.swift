@@ -20,7 +20,7 @@ struct HTTPSignInTests {
         let body = "{\"ticket\":\"\(ticket)\"}"
         let first = await fixture.send("POST", "/api/session", json: body, ["origin": RestFixture.ownOrigin])
         #expect(first.status == 200)
-        #expect(first.text == "{\"user\":{\"name\":\"owner\",\"role\":\"owner\"},\"scopes\":[\"admin\",\"link\"]}")
+        #expect(first.text == "{\"user\":{\"name\":\"owner\",\"role\":\"owner\"},\"scopes\":[\"admin\",\"link\"],\"approvesExtensions\":false}")
         let who = await fixture.send("GET", "/api/session", ["cookie": try cookie(in: first)])
         #expect(who.status == 200)
         #expect(who.text == first.text)

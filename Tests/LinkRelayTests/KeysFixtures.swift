@@ -164,13 +164,16 @@ struct KeyBench {
         ticks.advance(milliseconds)
     }
 
-    func join(_ text: String, _ role: Role = .sd, from host: UInt8 = 1, install: String? = nil) async throws -> Outcome {
+    func join(
+        _ text: String, _ role: Role = .sd, from host: UInt8 = 1, install: String? = nil, presenter: Presenter? = nil
+    ) async throws -> Outcome {
         let credential = try #require(JoinCredential(parsing: text.utf8))
         let address = PeerAddress(family: .v4, bytes: [10, 0, 0, host], port: 1)
-        switch try await keys.resolve(credential, role: role, address: address, installID: install) {
+        switch try await keys.resolve(credential, role: role, address: address, installID: install, presenter: presenter) {
         case .admitted(let ticket): return .admitted(ticket.room.instance)
         case .exchanged(let ticket, let key, let isRepeat):
             return .exchanged(ticket.room.instance, key: key.hex, isRepeat: isRepeat)
+        case .awaitsApproval: return .awaitsApproval
         case .refused(let refusal): return .refused(refusal)
         }
     }
@@ -187,5 +190,6 @@ struct KeyBench {
 enum Outcome: Equatable, Sendable {
     case admitted(InstanceID)
     case exchanged(InstanceID, key: String, isRepeat: Bool)
+    case awaitsApproval
     case refused(JoinRefusal)
 }

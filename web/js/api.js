@@ -92,6 +92,11 @@ export const api = {
   policy: (id) => json("GET", `/api/link/policy?id=${encodeURIComponent(id)}`),
   setPolicy: (id, policy) => json("PUT", `/api/link/policy?id=${encodeURIComponent(id)}`, policy),
   events: (id) => json("GET", `/api/link/events?id=${encodeURIComponent(id)}`),
+  async applicants() {
+    const list = await json("GET", "/api/link/approvals");
+    return Array.isArray(list) ? list.map(({ id, number, name, from }) => ({ id: Number(id), number: String(number), name: String(name ?? ""), from: String(from ?? "") })) : [];
+  },
+  decide: (id, number, approve) => json("POST", "/api/link/approvals", { id, number, approve }),
   tokens: () => json("GET", "/api/tokens"),
   makeToken: (label) => json("POST", "/api/tokens", { label }),
   revokeToken: (id) => json("DELETE", `/api/tokens?id=${encodeURIComponent(id)}`),

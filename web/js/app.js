@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { ApiError, api, timeOf } from "./api.js";
+import { Applicants } from "./applicants.js";
 import { createStore } from "./store.js";
 import { Room, emptyRoom } from "./room.js";
 import { placeOf, takeFragment } from "./fragment.js";
@@ -24,6 +25,7 @@ export class App {
     selectedId: null,
     room: emptyRoom,
     closes: [],
+    applicants: [],
     toasts: [],
   });
   room = new Room(this.store, {
@@ -32,6 +34,7 @@ export class App {
     refused: (id, msg) => this.#refused(id, msg),
     notice: (text) => this.toast(text, "warn"),
   });
+  applicants = new Applicants(this.store, (text, tone) => this.toast(text, tone));
   #tabs = "BroadcastChannel" in window ? new BroadcastChannel("linkrelay") : null;
   #toastId = 0;
   #refresh = 0;
@@ -84,6 +87,7 @@ export class App {
   async #signedIn(session, fragment) {
     this.store.set({ screen: "home", session, signInError: "" });
     await this.loadInstances();
+    this.applicants.start();
     const wanted = fragment.instanceId ?? (matchMedia("(min-width: 861px)").matches ? Number(recall("selected")) : null);
     if (wanted && this.instance(wanted)) this.select(wanted, { isReplacing: true });
   }
@@ -104,6 +108,7 @@ export class App {
 
   #toSignedOut(text) {
     clearTimeout(this.#refresh);
+    this.applicants.stop();
     this.room.leave();
     history.replaceState(null, "", location.pathname);
     this.store.set({ screen: "signed-out", session: null, instances: null, selectedId: null, signInError: text });

@@ -26,7 +26,7 @@ export function linkURL(place = location) {
 
 /**
  * Events reported through `on`: `phase(phase, detail)`, `joined()`, `refused(msg)`, `event(name, data)`, `closes(list)`.
- * Phases: idle, connecting, joining, joined, waiting (detail.retryAt), refused (detail.msg), stopped (detail.code, detail.reason).
+ * Phases: idle, connecting (detail.attempt), joining, joined, waiting (detail.retryAt, detail.attempt: tries failed in a row), refused (detail.msg), stopped (detail.code, detail.reason).
  */
 export class LinkSocket {
   #on;
@@ -112,7 +112,7 @@ export class LinkSocket {
 
   #connect() {
     this.#drop(1000, "replaced");
-    this.#enterPhase("connecting");
+    this.#enterPhase("connecting", { attempt: this.#attempt });
     let ws;
     try {
       ws = new WebSocket(this.#url, SUBPROTOCOL);
@@ -214,7 +214,7 @@ export class LinkSocket {
 
   #scheduleRetry() {
     const delay = backoff(this.#attempt++);
-    this.#enterPhase("waiting", { retryAt: Date.now() + delay });
+    this.#enterPhase("waiting", { retryAt: Date.now() + delay, attempt: this.#attempt });
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => this.#connect(), delay);
   }

@@ -15,7 +15,7 @@ export function failureText(activity) {
   const detail = typeof activity.error === "string" ? activity.error.trim() : "";
   const known = REASONS[activity.reason];
   if (!known) return detail || "The install reported an error without saying more.";
-  return activity.reason === "refused" && detail ? `${known} ${detail}` : known;
+  return activity.reason === "refused" && detail ? detail : known;
 }
 
 const CLOSES = {

@@ -196,6 +196,10 @@ void cws_loop_set_alarm(cws_loop *l, uint64_t at_ms);
 /* Replaces the limits for connections from now on. */
 void cws_loop_set_limits(cws_loop *l, const cws_limits *limits);
 
+/* Upper bounds of cws_loop_stats.relay_count, in microseconds; one more bucket holds the rest. */
+#define CWS_RELAY_BOUNDS {50, 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000}
+#define CWS_RELAY_BOUND_COUNT 12
+
 typedef struct cws_loop_stats {
     uint64_t accepted_count, open_count, websocket_count, tls_count, moved_in_count, moved_out_count;
     uint64_t requests_count, upgrades_count;
@@ -204,6 +208,9 @@ typedef struct cws_loop_stats {
     uint64_t buffered_bytes;     /* all inbound partial messages and bodies of the loop */
     uint64_t turns_count, busy_ns; /* loop turns; time spent outside epoll_wait */
     uint64_t max_turn_ns;        /* the longest turn since the last read */
+    /* WebSocket messages by how long their turn took: from taking up what had arrived until all that it caused, for every receiver, was
+     * handed to the kernel or to queues that wait for it. */
+    uint64_t relay_count[CWS_RELAY_BOUND_COUNT + 1], relay_ns;
     uint64_t accept_paused_count; /* times accepting stopped for want of descriptors */
     uint64_t deflated_count, deflated_plain_bytes, deflated_bytes; /* messages compressed (once, for all receivers), before, after */
     uint64_t inflated_count, inflated_wire_bytes, inflated_bytes;  /* compressed messages received, before inflating, after */
@@ -352,6 +359,10 @@ void cws_set_heartbeat(cws_conn *c, uint32_t interval_ms, uint32_t timeout_ms, c
 /* Begins the close handshake after what is queued; `reason` at most 123 bytes of UTF-8. Input is ignored from now on. */
 void cws_close(cws_conn *c, uint16_t code, cws_slice reason);
 
+/* As cws_close, but what the peer sent before it saw our close frame is still delivered (on_message, on_skipped, on_pong), until its
+ * own close frame comes or cws_limits.close_timeout_ms passes (RFC 6455 1.4: data is discarded only after *receiving* one). */
+void cws_close_hearing_out(cws_conn *c, uint16_t code, cws_slice reason);
+
 /* Queues a reference (retains). Flushed at the end of the turn. CWS_QUEUE_FULL queues nothing and closes nothing. */
 cws_status cws_send(cws_conn *c, cws_message *m);
 size_t cws_queued_bytes(const cws_conn *c);
@@ -363,6 +374,10 @@ uint32_t cws_queued_count(const cws_conn *c);
 
 /* A server frame of n payload bytes (uninitialised), refcount 1, from the loop's free lists. NULL when out of memory. */
 cws_message *CWS_NULLABLE cws_message_new(cws_loop *l, cws_opcode op, size_t n);
+/* Inside on_message: a text frame of `before` (at most 48 bytes), `payload` and `after` (at most 16), refcount 1, that is the memory of the
+ * message being delivered itself. NULL when that cannot be (it was not read there, it is small, `payload` is not most of it, it was taken
+ * already): the caller copies. What the message held outside of `payload` is overwritten; `payload` stays readable until on_message returns. */
+cws_message *CWS_NULLABLE cws_message_around(cws_loop *l, cws_slice payload, cws_slice before, cws_slice after);
 uint8_t *cws_message_bytes(cws_message *m); /* the payload; write before the first send */
 size_t cws_message_size(const cws_message *m);
 /* A hint: m is about to be touched. */

@@ -77,7 +77,7 @@ void cws_conn_free(cws_conn *c)
     if (c->http)
         cws_http_free(c->http);
     if (c->assembly)
-        cws_assembly_free(c->assembly);
+        cws_assembly_free(c->loop, c->assembly);
     free(c->spill);
 #ifndef NDEBUG
     memset(c, 0xDD, sizeof *c); /* whoever still uses it shall notice */
@@ -91,7 +91,7 @@ void cws_conn_enter(cws_conn *c)
 {
     c->loop->current = c;
     c->loop->move_to = NULL;
-    c->loop->inflate_left = CWS_INFLATE_BYTES;
+    c->loop->inflate_left = CWS_INFLATE_BYTES / (c->loop->rested_before + 1u);
 }
 
 bool cws_conn_leave(cws_conn *c)

@@ -57,7 +57,9 @@ static void end_phase(cws_conn *c)
 
 static uint64_t silence_at(const cws_conn *c)
 {
-    const uint64_t from = c->last_heard_ms > c->beat_from_ms ? c->last_heard_ms : c->beat_from_ms;
+    uint64_t from = c->last_heard_ms > c->beat_from_ms ? c->last_heard_ms : c->beat_from_ms;
+    if (c->loop->awake_from_ms > from)
+        from = c->loop->awake_from_ms;
     return from + c->beat_interval_ms + c->beat_timeout_ms;
 }
 

@@ -111,7 +111,7 @@ static cws_status queue_response(cws_conn *c, const response *r)
     n = append(out, n, (cws_slice){.p = (const uint8_t *)tail, .n = (size_t)tail_n});
     if (body_n)
         n = append(out, n, r->body);
-    m->payload_n = n;
+    m->payload_n = (uint32_t)n;
     return cws_outq_push_take(c, m);
 }
 

@@ -25,13 +25,18 @@
 #define CWS_HTTP_QUEUE_BYTES (64u * 1024u) /* no further pipelined request is parsed while more than this is queued */
 #define CWS_HTTP_STREAM_BYTES (8u * 1024u * 1024u) /* the queue's ceiling for streamed responses, until the owner sets one */
 #define CWS_DIRECT_BYTES (32u * 1024u)     /* frames with more than this to come are read straight into the message */
-#define CWS_INFLATE_BYTES (8u * 1024u * 1024u) /* one connection's inflating in a turn, see ws_deflate.c; some 10 ms at worst */
+#ifndef CWS_EARLY_FLUSH_BYTES
+#define CWS_EARLY_FLUSH_BYTES (128u * 1024u) /* more than this in new messages is written before the next connection is read */
+#endif
+#define CWS_INFLATE_BYTES (8u * 1024u * 1024u) /* inflating in a turn, see ws_deflate.c; some 10 ms at worst */
 #define CWS_LINGER_MS 1000u
 #define CWS_LINGER_BYTES (64u * 1024u)
 #define CWS_WHEEL_SLOTS 1024u
 #define CWS_WHEEL_SHIFT 4u                 /* a tick is 16 ms */
-#define CWS_MESSAGE_CLASSES 9u             /* 128 B to 32 KiB; larger messages go to malloc */
+#define CWS_MESSAGE_CLASSES 29u            /* 128 B to 32 KiB by doubling, to 1 MiB in quarters; larger messages go to malloc */
 #define CWS_PAYLOAD_OFFSET 16u             /* room for a frame header before the payload, keeping the payload aligned */
+#define CWS_RECEIVED_OFFSET 64u            /* the same before a payload being received, with room for other words around it */
+#define CWS_RECEIVED_TAIL 16u
 #define CWS_DATA_WAKE UINT64_MAX           /* epoll data of the loop's eventfd */
 #define CWS_DATA_LISTENER (UINT64_C(1) << 63) /* epoll data of listeners; connection ids stay below it */
 
@@ -80,13 +85,14 @@ struct cws_message {
         cws_message *next;   /* in a free list */
         cws_message *packed; /* alive: its compressed twin, one reference; NULL while nobody needed it */
     };
-    size_t payload_n;
+    uint32_t payload_at;  /* in bytes: CWS_PAYLOAD_OFFSET, more in one that was received */
+    uint32_t payload_n;
     uint32_t refs;
     uint8_t size_class;   /* CWS_MESSAGE_CLASSES: from malloc */
     uint8_t header_n;     /* the frame header ends where the payload begins */
     uint8_t kind;
     bool is_plain;        /* compressing was tried or judged: not worth it */
-    uint8_t bytes[];      /* CWS_PAYLOAD_OFFSET + payload_n */
+    uint8_t bytes[];      /* payload_at + payload_n */
 };
 _Static_assert(offsetof(struct cws_message, bytes) % CWS_PAYLOAD_OFFSET == 0, "payloads are aligned as malloc aligns");
 /* Bytes that are no WebSocket frame (HTTP). */
@@ -99,9 +105,30 @@ cws_message *cws_message_orphan_take(cws_message *m);
 cws_message *cws_message_for(const cws_conn *c, cws_message *m);
 /* A data frame with RSV1; the opcode is m's. */
 cws_message *cws_message_compressed(const cws_message *m, cws_slice bytes);
-static inline const uint8_t *cws_message_wire(const cws_message *m) { return m->bytes + CWS_PAYLOAD_OFFSET - m->header_n; }
-static inline size_t cws_message_wire_n(const cws_message *m) { return m->header_n + m->payload_n; }
+static inline uint8_t *cws_message_payload(cws_message *m) { return m->bytes + m->payload_at; }
+static inline const uint8_t *cws_message_wire(const cws_message *m) { return m->bytes + m->payload_at - m->header_n; }
+static inline size_t cws_message_wire_n(const cws_message *m) { return (size_t)m->header_n + m->payload_n; }
+/* A message of `at` bytes for what goes before the payload and n bytes from there on, no frame header yet. NULL: no memory. */
+cws_message *cws_message_block(cws_loop *l, size_t at, size_t n);
+/* Writes the frame header that its payload now has. */
+void cws_message_seal(cws_message *m, uint8_t opcode, bool is_compressed);
+/* To l's free lists or to malloc, whoever allocated it and whatever it counts. */
+void cws_message_give_back(cws_loop *l, cws_message *m);
 void cws_message_free_lists(cws_loop *l);
+
+/* message_received.c: a payload as it comes in, in memory that can go out again. All zero at first. */
+typedef struct cws_received {
+    cws_message *m;          /* its payload: the bytes so far; not counted, of no loop */
+    size_t capacity;         /* of payload */
+} cws_received;
+static inline size_t cws_received_n(const cws_received *r) { return r->m ? r->m->payload_n : 0; }
+/* As cws_buf_reserve: room for `more`, at least doubling what is there, never above `max` in all; false: no memory or over max. */
+bool cws_received_reserve(cws_loop *l, cws_received *r, size_t more, size_t max);
+bool cws_received_append(cws_loop *l, cws_received *r, const uint8_t *p, size_t n, size_t max);
+void cws_received_free(cws_loop *l, cws_received *r);
+/* Around the callback that is shown all of r: until _end its memory may become a message (cws_message_around). */
+void cws_received_lend(cws_loop *l, const cws_received *r);
+void cws_received_end(cws_loop *l, cws_received *r);
 
 /* Exists only while something is queued. A ring; capacity is a power of two. */
 typedef struct cws_outq {
@@ -174,7 +201,7 @@ typedef struct cws_http {
 
 /* Exists while a message (or a frame of one) is incomplete. */
 typedef struct cws_assembly {
-    cws_buf bytes;           /* payload so far; of a skipped message its prefix */
+    cws_received bytes;      /* payload so far; of a skipped message its prefix */
     uint64_t size;           /* payload bytes that the frames so far have declared, the present one included */
     uint64_t frame_left;
     uint32_t fragments;
@@ -244,6 +271,7 @@ struct cws_conn {
     uint8_t setup;        /* while the transport is being set up: the reason if that is not over in time */
     bool is_paused : 1, is_blocked : 1, is_over_mark : 1, has_unparsed : 1, is_websocket : 1;
     bool skips_oversize : 1, saw_eof : 1, had_request : 1, ends_with_linger : 1;
+    bool hears_out : 1;    /* while closing: what the peer still sends is delivered */
     bool is_resting : 1;   /* its input goes on in the next turn */
     bool read_wants_write : 1; /* TLS: reading goes on when the socket takes bytes */
 };
@@ -303,10 +331,12 @@ void cws_ws_deliver(cws_conn *c, uint8_t opcode, cws_slice bytes);
 void cws_ws_inflate(cws_conn *c, uint8_t opcode, cws_slice bytes);
 void cws_ws_inflate_skipped(cws_conn *c, uint64_t size, cws_slice prefix);
 size_t cws_ws_wire_ceiling(const cws_conn *c, bool is_compressed);
-void cws_assembly_free(cws_assembly *a);
+void cws_assembly_free(cws_loop *l, cws_assembly *a);
 /* ws_control.c */
 void cws_ws_control(cws_conn *c, uint8_t opcode, uint8_t *p, size_t n);
 void cws_ws_fail(cws_conn *c, cws_reason reason);
+/* Whether messages of the peer still count: open, or closing but heard out. */
+bool cws_ws_hears(const cws_conn *c);
 void cws_ws_beat(cws_conn *c);
 
 /* ---- loops */
@@ -350,6 +380,7 @@ struct cws_loop {
     int spare_fd;         /* given up to accept and drop one connection when descriptors run out */
     cws_limits limits;
     uint64_t now_ms, alarm_at_ms, accept_resume_at_ms, next_id, next_listener;
+    uint64_t awake_from_ms; /* when the process last went on after standing still; nothing before counts as silence of a peer */
     cws_conn *current;    /* whose callback is running */
     cws_loop *move_to;    /* what that callback asked for */
     cws_table table;
@@ -360,9 +391,13 @@ struct cws_loop {
     size_t listener_count;
     cws_message *free_messages[CWS_MESSAGE_CLASSES];
     uint32_t free_message_count[CWS_MESSAGE_CLASSES];
+    size_t kept_large_bytes; /* in free_messages above 32 KiB */
+    size_t made_bytes;    /* in messages made since the turn began or flushed early */
+    cws_message *lent;    /* what was received and is being shown to a callback, while it may become a message */
     cws_outq *free_queues;
     uint32_t free_queue_count;
     cws_deflate deflate;
+    uint32_t rested_count, rested_before; /* connections that used up their inflating, in this turn and in the former one */
     size_t inflate_left;  /* what the connection that is being read may still have inflated in this turn */
     uint64_t handshake_ns; /* spent on TLS handshakes this turn */
     int64_t date_s;
@@ -385,7 +420,7 @@ static inline bool cws_conn_wants_input(const cws_conn *c)
     switch ((cws_state)c->state) {
     case CWS_S_HTTP: return !c->is_paused && cws_http_wants_input(c);
     case CWS_S_WS_OPEN: return !c->is_paused && !c->is_resting;
-    case CWS_S_WS_CLOSING:
+    case CWS_S_WS_CLOSING: return !c->hears_out || (!c->is_paused && !c->is_resting);
     case CWS_S_LINGER: return true;
     case CWS_S_DRAIN:
     case CWS_S_DEAD: return false;

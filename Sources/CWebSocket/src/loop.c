@@ -13,6 +13,7 @@
 #include "internal.h"
 
 #define EVENT_COUNT 256
+#define STANDSTILL_MS 500 /* later than asked for by this much: it was the process that stood still, not its peers */
 #define QUIET_PASSES 4 /* after these the rest waits for the next turn, so that new input is not starved */
 
 static _Thread_local const cws_loop *running_loop;
@@ -150,11 +151,25 @@ void cws_loop_end_turn(cws_loop *l)
     cws_http_free_dead(l);
 }
 
+/* A turn that makes much to send does not pile it up: what is written while it is still in the cache costs less, and its memory serves
+ * the next message. Between callbacks only. */
+static void flush_early(cws_loop *l)
+{
+    l->made_bytes = 0;
+    run_work(l, CWS_WORK_FLUSH, cws_conn_flush);
+}
+
 static void turn(cws_loop *l, const struct epoll_event *events, int count)
 {
     l->handshake_ns = 0;
-    for (int i = 0; i < count; i++)
+    l->rested_before = l->rested_count;
+    l->rested_count = 0;
+    l->made_bytes = 0;
+    for (int i = 0; i < count; i++) {
         deliver(l, &events[i]);
+        if (l->made_bytes >= CWS_EARLY_FLUSH_BYTES)
+            flush_early(l);
+    }
     cws_wheel_run(l);
     if (l->accept_resume_at_ms && l->now_ms >= l->accept_resume_at_ms)
         cws_listener_resume(l);
@@ -204,6 +219,30 @@ static void block_sigpipe(void)
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
+static void count_turn(cws_loop *l, uint64_t took_ns, uint64_t message_count)
+{
+    static const uint32_t bounds_us[CWS_RELAY_BOUND_COUNT] = CWS_RELAY_BOUNDS;
+    l->stats.turns_count++;
+    l->stats.busy_ns += took_ns;
+    if (took_ns > l->stats.max_turn_ns)
+        l->stats.max_turn_ns = took_ns;
+    if (message_count == 0)
+        return;
+    size_t i = 0;
+    while (i < CWS_RELAY_BOUND_COUNT && took_ns > bounds_us[i] * UINT64_C(1000))
+        i++;
+    l->stats.relay_count[i] += message_count;
+    l->stats.relay_ns += took_ns * message_count;
+}
+
+/* A stopped process, a suspended machine, a turn without end: what peers sent meanwhile is still unread, and nobody was pinged. */
+static bool has_stood_still(uint64_t turn_began_ms, uint64_t turn_ended_ms, int waited_ms, uint64_t now_ms)
+{
+    const bool in_turn = turn_began_ms && turn_ended_ms > turn_began_ms + STANDSTILL_MS;
+    const bool in_wait = waited_ms >= 0 && now_ms > turn_ended_ms + (uint64_t)waited_ms + STANDSTILL_MS;
+    return in_turn || in_wait;
+}
+
 void cws_loop_run(cws_loop *l)
 {
     struct epoll_event events[EVENT_COUNT];
@@ -212,16 +251,17 @@ void cws_loop_run(cws_loop *l)
     l->is_running = true;
     uint64_t before_ns = cws_clock_ns();
     while (!l->is_ending) {
-        int count = epoll_wait(l->epoll_fd, events, EVENT_COUNT, wait_ms(l, before_ns / 1000000));
+        const int wait = wait_ms(l, before_ns / 1000000);
+        int count = epoll_wait(l->epoll_fd, events, EVENT_COUNT, wait);
         const uint64_t start_ns = cws_clock_ns();
+        const uint64_t messages = l->stats.messages_in_count;
+        const uint64_t former_ms = l->now_ms;
         l->now_ms = start_ns / 1000000;
+        if (has_stood_still(former_ms, before_ns / 1000000, wait, l->now_ms))
+            l->awake_from_ms = l->now_ms;
         turn(l, events, count > 0 ? count : 0);
         before_ns = cws_clock_ns();
-        const uint64_t took_ns = before_ns - start_ns;
-        l->stats.turns_count++;
-        l->stats.busy_ns += took_ns;
-        if (took_ns > l->stats.max_turn_ns)
-            l->stats.max_turn_ns = took_ns;
+        count_turn(l, before_ns - start_ns, l->stats.messages_in_count - messages);
     }
     end(l);
     l->is_running = false;

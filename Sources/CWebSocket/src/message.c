@@ -8,21 +8,21 @@
 #include "internal.h"
 
 #define SMALLEST_CLASS_BYTES 128u
-#define CLASS_KEPT_BYTES (512u * 1024u) /* what one class may keep for reuse, */
-#define SMALL_KEPT_BYTES (2u * 1024u * 1024u) /* and one of the small ones, of which thousands wait for proof of their arrival */
+#define DOUBLING_CLASSES 9u
 #define SMALL_CLASSES 4u
+#define SMALL_KEPT_BYTES (2u * 1024u * 1024u)  /* what one of the small ones may keep for reuse: thousands wait for proof of their arrival; */
+#define CLASS_KEPT_BYTES (512u * 1024u)        /* one of the others that double, */
+#define LARGE_KEPT_BYTES (4u * 1024u * 1024u)  /* and all larger ones together */
 #define CACHE_LINE_BYTES 64u
 #define PREFETCHED_BYTES 512u
 
-static size_t class_bytes(unsigned size_class) { return (size_t)SMALLEST_CLASS_BYTES << size_class; }
-
-/* CWS_MESSAGE_CLASSES: too large for any. */
-static unsigned class_for(size_t need)
+/* Doubling would waste up to half of what is large: from 32 KiB on there are four sizes to each doubling. */
+static size_t class_bytes(unsigned size_class)
 {
-    if (need <= SMALLEST_CLASS_BYTES)
-        return 0;
-    const unsigned bits = 64u - (unsigned)__builtin_clzll((need - 1) / SMALLEST_CLASS_BYTES);
-    return bits < CWS_MESSAGE_CLASSES ? bits : CWS_MESSAGE_CLASSES;
+    if (size_class < DOUBLING_CLASSES)
+        return (size_t)SMALLEST_CLASS_BYTES << size_class;
+    const unsigned quarter = size_class - DOUBLING_CLASSES;
+    return (size_t)(5u + quarter % 4) << (13 + quarter / 4);
 }
 
 /* A recycled message was last touched long ago, when it was sent: its memory is on the way while the one before it is filled. */
@@ -33,28 +33,33 @@ static void fetch(const cws_message *m, size_t need)
         __builtin_prefetch((const char *)m + i, 1);
 }
 
-static cws_message *allocate(cws_loop *l, size_t n)
+cws_message *cws_message_block(cws_loop *l, size_t at, size_t n)
 {
     CWS_ON_LOOP(l);
-    const size_t extra = sizeof(cws_message) + CWS_PAYLOAD_OFFSET;
-    if (n > SIZE_MAX - extra)
+    if (n > UINT32_MAX)
         return NULL;
-    const size_t need = n + extra;
-    const unsigned size_class = class_for(need);
+    const size_t need = n + sizeof(cws_message) + at;
+    unsigned size_class = 0;
+    while (size_class < CWS_MESSAGE_CLASSES && class_bytes(size_class) < need)
+        size_class++;
     cws_message *m;
     if (size_class < CWS_MESSAGE_CLASSES && l->free_messages[size_class]) {
         m = l->free_messages[size_class];
         l->free_messages[size_class] = m->next;
         l->free_message_count[size_class]--;
         fetch(m->next, need);
+        if (size_class >= DOUBLING_CLASSES)
+            l->kept_large_bytes -= class_bytes(size_class);
     } else {
         m = malloc(size_class < CWS_MESSAGE_CLASSES ? class_bytes(size_class) : need);
         if (!m)
             return NULL;
     }
+    l->made_bytes += n;
     m->loop = l;
     m->packed = NULL;
-    m->payload_n = n;
+    m->payload_at = (uint32_t)at;
+    m->payload_n = (uint32_t)n;
     m->refs = 1;
     m->size_class = (uint8_t)size_class;
     m->header_n = 0;
@@ -63,10 +68,12 @@ static cws_message *allocate(cws_loop *l, size_t n)
     return m;
 }
 
-static void write_frame_header(cws_message *m, uint8_t opcode, bool is_compressed)
+static cws_message *allocate(cws_loop *l, size_t n) { return cws_message_block(l, CWS_PAYLOAD_OFFSET, n); }
+
+void cws_message_seal(cws_message *m, uint8_t opcode, bool is_compressed)
 {
     m->header_n = (uint8_t)ws_header_size(m->payload_n);
-    (void)ws_write_header(m->bytes + CWS_PAYLOAD_OFFSET - m->header_n, opcode, true, is_compressed, m->payload_n);
+    (void)ws_write_header(cws_message_payload(m) - m->header_n, opcode, true, is_compressed, m->payload_n);
 }
 
 cws_message *cws_message_new(cws_loop *l, cws_opcode op, size_t n)
@@ -78,7 +85,7 @@ cws_message *cws_message_new(cws_loop *l, cws_opcode op, size_t n)
     if (!m)
         return NULL;
     m->kind = is_control ? CWS_KIND_OTHER : CWS_KIND_DATA;
-    write_frame_header(m, (uint8_t)op, false);
+    cws_message_seal(m, (uint8_t)op, false);
     return m;
 }
 
@@ -88,7 +95,7 @@ cws_message *cws_message_compressed(const cws_message *m, cws_slice bytes)
     if (!packed)
         return NULL;
     packed->kind = m->kind;
-    write_frame_header(packed, cws_message_wire(m)[0] & 0x0Fu, true);
+    cws_message_seal(packed, cws_message_wire(m)[0] & 0x0Fu, true);
     memcpy(packed->bytes + CWS_PAYLOAD_OFFSET, bytes.p, bytes.n);
     return packed;
 }
@@ -100,13 +107,13 @@ cws_message *cws_message_control(cws_loop *l, uint8_t opcode, const uint8_t *p, 
     cws_message *m = allocate(l, n);
     if (!m)
         return NULL;
-    write_frame_header(m, opcode, false);
+    cws_message_seal(m, opcode, false);
     if (n)
         memcpy(m->bytes + CWS_PAYLOAD_OFFSET, p, n);
     return m;
 }
 
-uint8_t *cws_message_bytes(cws_message *m) { return m->bytes + CWS_PAYLOAD_OFFSET; }
+uint8_t *cws_message_bytes(cws_message *m) { return cws_message_payload(m); }
 size_t cws_message_size(const cws_message *m) { return m->payload_n; }
 
 void cws_message_retain(cws_message *m)
@@ -116,12 +123,21 @@ void cws_message_retain(cws_message *m)
     m->refs++;
 }
 
-static void give_back(cws_message *m)
+static bool has_room(cws_loop *l, unsigned size_class)
 {
-    cws_loop *l = m->loop;
+    const size_t bytes = class_bytes(size_class);
+    if (size_class < DOUBLING_CLASSES)
+        return (l->free_message_count[size_class] + 1) * bytes <= (size_class < SMALL_CLASSES ? SMALL_KEPT_BYTES : CLASS_KEPT_BYTES);
+    if (l->kept_large_bytes + bytes > LARGE_KEPT_BYTES)
+        return false;
+    l->kept_large_bytes += bytes;
+    return true;
+}
+
+void cws_message_give_back(cws_loop *l, cws_message *m)
+{
     const unsigned k = m->size_class;
-    const size_t most = k < SMALL_CLASSES ? SMALL_KEPT_BYTES : CLASS_KEPT_BYTES;
-    if (!l || k >= CWS_MESSAGE_CLASSES || (l->free_message_count[k] + 1) * class_bytes(k) > most) {
+    if (!l || k >= CWS_MESSAGE_CLASSES || !has_room(l, k)) {
         free(m);
         return;
     }
@@ -140,7 +156,7 @@ void cws_message_release(cws_message *m)
         if (--m->refs > 0)
             return;
         cws_message *packed = m->packed;
-        give_back(m);
+        cws_message_give_back(m->loop, m);
         m = packed;
     }
 }
@@ -154,10 +170,11 @@ cws_message *cws_message_orphan_take(cws_message *m)
         m->loop = NULL;
         return m;
     }
-    const size_t size = sizeof *m + CWS_PAYLOAD_OFFSET + m->payload_n;
-    cws_message *copy = malloc(size);
+    cws_message *copy = malloc(sizeof *m + CWS_PAYLOAD_OFFSET + m->payload_n);
     if (copy) {
-        memcpy(copy, m, size);
+        *copy = *m;
+        copy->payload_at = CWS_PAYLOAD_OFFSET;
+        memcpy(copy->bytes + CWS_PAYLOAD_OFFSET - m->header_n, cws_message_wire(m), cws_message_wire_n(m));
         copy->loop = NULL;
         copy->packed = NULL;
         copy->refs = 1;
@@ -176,4 +193,5 @@ void cws_message_free_lists(cws_loop *l)
         }
         l->free_message_count[k] = 0;
     }
+    l->kept_large_bytes = 0;
 }

@@ -5,9 +5,9 @@
 #include "internal.h"
 
 /* NULL: send it as it is. */
-static cws_message *pack(cws_loop *l, const cws_message *m)
+static cws_message *pack(cws_loop *l, cws_message *m)
 {
-    const cws_slice plain = {.p = m->bytes + CWS_PAYLOAD_OFFSET, .n = m->payload_n};
+    const cws_slice plain = {.p = cws_message_payload(m), .n = m->payload_n};
     cws_slice bytes;
     if (!cws_deflate_is_worthwhile(plain) || !cws_deflate_message(&l->deflate, plain, &bytes))
         return NULL;

@@ -120,7 +120,7 @@ static int gather(const cws_outq *q, struct iovec *v, size_t *total)
     for (uint32_t i = 0; i < q->count && n < IOV_COUNT; i++) {
         cws_message *m = q->slots[(q->head + i) & (q->capacity - 1)];
         size_t skip = i == 0 ? q->sent : 0;
-        v[n].iov_base = m->bytes + CWS_PAYLOAD_OFFSET - m->header_n + skip;
+        v[n].iov_base = cws_message_payload(m) - m->header_n + skip;
         v[n].iov_len = cws_message_wire_n(m) - skip;
         *total += v[n].iov_len;
         n++;

@@ -10,12 +10,13 @@
 #define OPCODE_CONTINUATION 0u
 #define OPCODE_TEXT 1u
 #define OPCODE_CONTROL 8u
+#define TEXT_PIECE_BYTES (16u * 1024u) /* a multiple of the mask */
 
-size_t cws_assembly_buffered(const cws_assembly *a) { return a->bytes.n; }
+size_t cws_assembly_buffered(const cws_assembly *a) { return cws_received_n(&a->bytes); }
 
-void cws_assembly_free(cws_assembly *a)
+void cws_assembly_free(cws_loop *l, cws_assembly *a)
 {
-    cws_buf_free(&a->bytes);
+    cws_received_free(l, &a->bytes);
     free(a);
 }
 
@@ -26,7 +27,10 @@ void cws_set_message_ceiling(cws_conn *c, size_t bytes, bool skip_oversize)
     c->skips_oversize = skip_oversize;
 }
 
-static bool is_open(const cws_conn *c) { return c->state == CWS_S_WS_OPEN; }
+bool cws_ws_hears(const cws_conn *c)
+{
+    return c->state == CWS_S_WS_OPEN || (c->state == CWS_S_WS_CLOSING && c->hears_out);
+}
 
 void cws_ws_deliver(cws_conn *c, uint8_t opcode, cws_slice bytes)
 {
@@ -34,23 +38,39 @@ void cws_ws_deliver(cws_conn *c, uint8_t opcode, cws_slice bytes)
     CWS_CALL(c->loop, on_message, c, c->user, opcode == OPCODE_TEXT ? CWS_TEXT : CWS_BINARY, bytes.p, bytes.n);
 }
 
+/* Unmasks text and checks it a piece at a time, while the piece is in the nearest cache; pure ASCII needs no second look.
+ * False: no UTF-8, and the rest is left as it is. */
+static bool unmask_text(utf8_state *utf8, uint8_t *p, size_t n, const uint8_t mask[4], size_t offset)
+{
+    while (n > 0) {
+        const size_t piece = n < TEXT_PIECE_BYTES ? n : TEXT_PIECE_BYTES;
+        const bool is_ascii = ws_unmask(p, piece, mask, offset);
+        if ((!is_ascii || utf8->need != 0) && !utf8_check(utf8, p, piece))
+            return false;
+        p += piece;
+        n -= piece;
+    }
+    return true;
+}
+
 /* ---- a message in pieces */
 
-static size_t prefix_limit(const cws_conn *c) { return is_open(c) ? c->loop->limits.skipped_prefix_bytes : 0; }
+static size_t prefix_limit(const cws_conn *c) { return cws_ws_hears(c) ? c->loop->limits.skipped_prefix_bytes : 0; }
 
 static void start_skipping(cws_conn *c, cws_assembly *a)
 {
     a->is_skipping = true;
     const size_t most = prefix_limit(c);
-    if (a->bytes.n > most)
-        a->bytes.n = most;
+    if (cws_received_n(&a->bytes) > most)
+        a->bytes.m->payload_n = (uint32_t)most;
 }
 
 static void finish_message(cws_conn *c, cws_assembly *a)
 {
-    const cws_slice bytes = {.p = a->bytes.p ? a->bytes.p : (const uint8_t *)"", .n = a->bytes.n};
+    cws_message *m = a->bytes.m;
+    const cws_slice bytes = {.p = m ? cws_message_payload(m) : (const uint8_t *)"", .n = cws_received_n(&a->bytes)};
     c->assembly = NULL;
-    if (is_open(c)) {
+    if (cws_ws_hears(c)) {
         if (a->is_skipping && a->is_compressed) {
             cws_ws_inflate_skipped(c, a->size, bytes);
         } else if (a->is_skipping) {
@@ -60,17 +80,20 @@ static void finish_message(cws_conn *c, cws_assembly *a)
         } else if (a->opcode == OPCODE_TEXT && a->utf8.need != 0) {
             cws_ws_fail(c, CWS_R_FRAME_BAD_UTF8);
         } else {
+            cws_received_lend(c->loop, &a->bytes);
             cws_ws_deliver(c, a->opcode, bytes);
+            cws_received_end(c->loop, &a->bytes);
         }
     }
-    cws_assembly_free(a);
+    cws_assembly_free(c->loop, a);
 }
 
 /* `n` bytes of the present frame's payload lie at p, still masked, inside or outside a->bytes. */
 static void account(cws_conn *c, cws_assembly *a, uint8_t *p, size_t n)
 {
-    const bool is_plain = ws_unmask(p, n, a->mask, a->mask_at) && a->utf8.need == 0;
-    if (!is_plain && a->opcode == OPCODE_TEXT && !a->is_compressed && !a->is_skipping && !utf8_check(&a->utf8, p, n))
+    if (a->opcode != OPCODE_TEXT || a->is_compressed || a->is_skipping)
+        (void)ws_unmask(p, n, a->mask, a->mask_at);
+    else if (!unmask_text(&a->utf8, p, n, a->mask, a->mask_at))
         cws_ws_fail(c, CWS_R_FRAME_BAD_UTF8);
 }
 
@@ -86,7 +109,8 @@ static void advance(cws_conn *c, cws_assembly *a, size_t n)
  * the ceiling, or many small fragments would each pay for a reallocation. */
 static size_t bound(const cws_conn *c, const cws_assembly *a)
 {
-    const size_t declared = a->frame_left > SIZE_MAX - a->bytes.n ? SIZE_MAX : a->bytes.n + (size_t)a->frame_left;
+    const size_t n = cws_received_n(&a->bytes);
+    const size_t declared = a->frame_left > SIZE_MAX - n ? SIZE_MAX : n + (size_t)a->frame_left;
     return a->is_final || declared > c->message_ceiling ? declared : c->message_ceiling;
 }
 
@@ -102,10 +126,11 @@ static size_t take_payload(cws_conn *c, uint8_t *p, size_t n)
         size_t most = bound(c, a);
         if (a->is_skipping) {
             most = prefix_limit(c);
-            if (kept > most - (a->bytes.n < most ? a->bytes.n : most))
-                kept = most - (a->bytes.n < most ? a->bytes.n : most);
+            const size_t have = cws_received_n(&a->bytes), room = have < most ? most - have : 0;
+            if (kept > room)
+                kept = room;
         }
-        if (!cws_buf_append(&a->bytes, p, kept, most)) {
+        if (!cws_received_append(c->loop, &a->bytes, p, kept, most)) {
             cws_conn_kill(c, CWS_R_NO_MEMORY);
             return took;
         }
@@ -117,24 +142,24 @@ static size_t take_payload(cws_conn *c, uint8_t *p, size_t n)
 size_t cws_ws_direct(cws_conn *c, uint8_t **p)
 {
     cws_assembly *a = c->assembly;
-    if (!is_open(c) || !a || a->is_skipping || a->frame_left < CWS_DIRECT_BYTES)
+    if (!cws_ws_hears(c) || !a || a->is_skipping || a->frame_left < CWS_DIRECT_BYTES)
         return 0;
-    if (!cws_buf_reserve(&a->bytes, CWS_DIRECT_BYTES, bound(c, a))) {
+    if (!cws_received_reserve(c->loop, &a->bytes, CWS_DIRECT_BYTES, bound(c, a))) {
         cws_conn_kill(c, CWS_R_NO_MEMORY);
         return 0;
     }
-    const size_t room = a->bytes.cap - a->bytes.n;
-    *p = a->bytes.p + a->bytes.n;
+    const size_t n = cws_received_n(&a->bytes), room = a->bytes.capacity - n;
+    *p = cws_message_payload(a->bytes.m) + n;
     return room < a->frame_left ? room : (size_t)a->frame_left;
 }
 
 void cws_ws_direct_done(cws_conn *c, size_t n)
 {
     cws_assembly *a = c->assembly;
-    account(c, a, a->bytes.p + a->bytes.n, n);
+    account(c, a, cws_message_payload(a->bytes.m) + a->bytes.m->payload_n, n);
     if (c->state == CWS_S_DRAIN)
         return;
-    a->bytes.n += n;
+    a->bytes.m->payload_n += (uint32_t)n;
     advance(c, a, n);
 }
 
@@ -179,8 +204,8 @@ static void begin_frame(cws_conn *c, const ws_frame *f)
     a->is_final = f->is_final;
     a->mask_at = 0;
     memcpy(a->mask, f->mask, sizeof a->mask);
-    if (!a->is_skipping && (!is_open(c) || a->size > cws_ws_wire_ceiling(c, a->is_compressed))) {
-        if (is_open(c) && !c->skips_oversize) {
+    if (!a->is_skipping && (!cws_ws_hears(c) || a->size > cws_ws_wire_ceiling(c, a->is_compressed))) {
+        if (cws_ws_hears(c) && !c->skips_oversize) {
             cws_ws_fail(c, CWS_R_FRAME_TOO_BIG);
             return;
         }
@@ -194,17 +219,18 @@ static void begin_frame(cws_conn *c, const ws_frame *f)
 static void deliver_in_place(cws_conn *c, const ws_frame *f, uint8_t *payload)
 {
     const size_t n = (size_t)f->payload_n;
-    const bool is_ascii = ws_unmask(payload, n, f->mask, 0);
-    if (f->rsv1) {
-        cws_ws_inflate(c, f->opcode, (cws_slice){.p = payload, .n = n});
-        return;
-    }
-    if (f->opcode == OPCODE_TEXT && !is_ascii) {
+    if (f->opcode == OPCODE_TEXT && !f->rsv1) {
         utf8_state utf8 = {0};
-        if (!utf8_check(&utf8, payload, n) || utf8.need != 0) {
+        if (!unmask_text(&utf8, payload, n, f->mask, 0) || utf8.need != 0) {
             cws_ws_fail(c, CWS_R_FRAME_BAD_UTF8);
             return;
         }
+    } else {
+        (void)ws_unmask(payload, n, f->mask, 0);
+    }
+    if (f->rsv1) {
+        cws_ws_inflate(c, f->opcode, (cws_slice){.p = payload, .n = n});
+        return;
     }
     cws_ws_deliver(c, f->opcode, (cws_slice){.p = payload, .n = n});
 }
@@ -231,7 +257,7 @@ size_t cws_ws_feed(cws_conn *c, uint8_t *p, size_t n)
         return f.header_n + (size_t)f.payload_n;
     }
     const bool is_whole = f.is_final && f.opcode != OPCODE_CONTINUATION && !c->assembly && rest >= f.payload_n;
-    if (is_whole && is_open(c) && f.payload_n <= cws_ws_wire_ceiling(c, f.rsv1)) {
+    if (is_whole && cws_ws_hears(c) && f.payload_n <= cws_ws_wire_ceiling(c, f.rsv1)) {
         deliver_in_place(c, &f, payload);
         return f.header_n + (size_t)f.payload_n;
     }

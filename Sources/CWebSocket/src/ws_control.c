@@ -30,7 +30,7 @@ static void drop_assembly(cws_conn *c)
     if (!a)
         return;
     /* Only the bytes: the frame that is on its way must still be counted to its end. */
-    cws_buf_free(&a->bytes);
+    cws_received_free(c->loop, &a->bytes);
     a->is_skipping = true;
 }
 
@@ -54,11 +54,8 @@ void cws_ws_fail(cws_conn *c, cws_reason reason)
     cws_conn_drain(c, reason, true);
 }
 
-void cws_close(cws_conn *c, uint16_t code, cws_slice reason)
+static void begin_close(cws_conn *c, uint16_t code, cws_slice reason)
 {
-    CWS_ON_LOOP(c->loop);
-    if (c->state != CWS_S_WS_OPEN)
-        return;
     size_t n = reason.n;
     if (n > 123) {
         n = 123;
@@ -67,8 +64,25 @@ void cws_close(cws_conn *c, uint16_t code, cws_slice reason)
     }
     queue_close(c, code, reason.p, n);
     c->state = CWS_S_WS_CLOSING;
-    drop_assembly(c);
     cws_conn_work(c, CWS_WORK_FLUSH | CWS_WORK_INPUT);
+}
+
+void cws_close(cws_conn *c, uint16_t code, cws_slice reason)
+{
+    CWS_ON_LOOP(c->loop);
+    if (c->state != CWS_S_WS_OPEN)
+        return;
+    begin_close(c, code, reason);
+    drop_assembly(c);
+}
+
+void cws_close_hearing_out(cws_conn *c, uint16_t code, cws_slice reason)
+{
+    CWS_ON_LOOP(c->loop);
+    if (c->state != CWS_S_WS_OPEN)
+        return;
+    c->hears_out = true;
+    begin_close(c, code, reason);
 }
 
 /* ---- from the peer */
@@ -122,11 +136,9 @@ void cws_ws_control(cws_conn *c, uint8_t opcode, uint8_t *p, size_t n)
 {
     if (opcode == OPCODE_CLOSE)
         on_close(c, p, n);
-    else if (c->state != CWS_S_WS_OPEN)
-        return;
-    else if (opcode == OPCODE_PING)
+    else if (opcode == OPCODE_PING && c->state == CWS_S_WS_OPEN)
         on_ping(c, p, n);
-    else
+    else if (opcode == OPCODE_PONG && cws_ws_hears(c))
         CWS_CALL(c->loop, on_pong, c, c->user, p, n);
 }
 

@@ -32,7 +32,8 @@ static void refuse_oversize(cws_conn *c, uint64_t size, cws_slice prefix)
     CWS_CALL(l, on_skipped, c, c->user, size, prefix.p, prefix.n);
 }
 
-/* A kilobyte may be a megabyte, or hold nothing but blocks: what one read brought is not finished in one go if it costs too much. */
+/* A kilobyte may be a megabyte, or hold nothing but blocks: what one read brought is not finished in one go if it costs too much.
+ * Those who used up their share get a smaller one the more of them there are, so that together they do not hold up the loop. */
 static void account(cws_conn *c, size_t wire, size_t made)
 {
     cws_loop *l = c->loop;
@@ -41,6 +42,7 @@ static void account(cws_conn *c, size_t wire, size_t made)
     if (l->inflate_left > 0)
         return;
     c->is_resting = true;
+    l->rested_count++;
     cws_conn_work(c, CWS_WORK_INPUT);
 }
 

@@ -1,4 +1,4 @@
-// The query of an Engine.IO request: `transport`, `EIO`, `sid`, `b64`.
+// The query of an Engine.IO request: `transport`, `EIO`, `sid`, `b64`, `j`.
 //
 // Cold path, any thread. Names are compared with a fixed list and never used to look anything up, so that `constructor` or
 // `__proto__` mean nothing (CVE-2023-31125). SPDX-License-Identifier: Apache-2.0
@@ -22,6 +22,8 @@ extension EngineIO {
         public var isSupportedVersion: Bool { eio == "4" }
         /// Whether the client cannot receive binary; the relay sends none anyway.
         public var hasB64 = false
+        /// Whether the answer is to be a script (JSONP), which version 4 does not know: Engine.IO error 3.
+        public var wantsScript = false
 
         /// From the text after `?`; nil if it is too long, has too many pairs or a broken percent escape.
         public init?(parsing query: String) {
@@ -44,6 +46,7 @@ extension EngineIO {
             case "sid": sid = value.isEmpty ? nil : value
             case "EIO": eio = value
             case "b64": hasB64 = !value.isEmpty && value != "0" && value != "false"
+            case "j": wantsScript = true
             default: break
             }
         }

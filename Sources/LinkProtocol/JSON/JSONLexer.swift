@@ -72,14 +72,21 @@ enum JSONLexer {
     private static func interruptedString(_ bytes: RawSpan, _ start: Int) throws(JSONError) -> StringScan {
         var position = start
         var hasEscapes = false
+        var near = min(bytes.byteCount, start &+ JSONPlainRun.blockBytes &+ 8)
         while true {
-            while position &+ 8 <= bytes.byteCount {
+            while position &+ 8 <= near {
                 let stop = stops(word(bytes, position))
                 if stop != 0 {
                     position &+= stop.trailingZeroBitCount >> 3
                     break
                 }
                 position &+= 8
+            }
+            if position &+ 8 > near, near < bytes.byteCount {
+                // Once every 64 bytes at most, so that text full of escapes does not pay for what only long runs gain from.
+                position = JSONPlainRun.end(bytes, position)
+                near = min(bytes.byteCount, position &+ JSONPlainRun.blockBytes &+ 8)
+                continue
             }
             let byte = peek(bytes, position)
             switch byte {

@@ -15,6 +15,12 @@ package final class Introspector: Sendable {
     static let rememberedCount = 4096
     static let waitingCount = 64
 
+    /// Puts one question after the other.
+    private final class Asker: ThreadWorker {
+        static let batchCount = 1
+        func work(_ batch: [@Sendable () -> Void]) { for question in batch { question() } }
+    }
+
     private struct Entry {
         var identity: OutsideIdentity?
         var until: Int64
@@ -27,7 +33,7 @@ package final class Introspector: Sendable {
     }
 
     private let service: IntrospectionService
-    private let thread: AskingThread
+    private let thread: WorkerThread<Asker>
     private let monotonic: @Sendable () -> Int64
     private let wallClock: @Sendable () -> WallTime
     private let ask: @Sendable (IntrospectionService, String) -> [UInt8]?
@@ -45,7 +51,7 @@ package final class Introspector: Sendable {
         _ service: IntrospectionService, wallClock: @escaping @Sendable () -> WallTime,
         monotonic: @escaping @Sendable () -> Int64, ask: @escaping @Sendable (IntrospectionService, String) -> [UInt8]?
     ) {
-        guard let thread = AskingThread.start() else { return nil }
+        guard let thread = WorkerThread.start(Asker()) else { return nil }
         self.thread = thread
         self.service = service
         self.monotonic = monotonic
@@ -67,7 +73,8 @@ package final class Introspector: Sendable {
         }
         guard mayAsk else { throw Unavailable() }
         let answer = await withCheckedContinuation { continuation in
-            thread.submit { [service, ask] in continuation.resume(returning: ask(service, token)) }
+            let isQueued = thread.submit { [service, ask] in continuation.resume(returning: ask(service, token)) }
+            if !isQueued { continuation.resume(returning: nil) }
         }
         guard let answer, let verdict = verdict(answer) else {
             state.withLock {

@@ -36,21 +36,35 @@ struct TimelineEntry: Sendable {
 }
 
 /// The last entries of one room, oldest first.
+///
+/// Most rooms have seen one member come and no more: the first two entries need no array.
 struct RoomTimeline: Sendable {
     static let limit = 64
 
-    private var ring: [TimelineEntry] = []
-    private var next = 0
+    private var first = PackedEntry.none
+    private var second = PackedEntry.none
+    private var ring: [PackedEntry] = []
+    private var next: UInt8 = 0
 
-    var isEmpty: Bool { ring.isEmpty }
-    var entries: [TimelineEntry] { ring.count < Self.limit ? ring : Array(ring[next...] + ring[..<next]) }
+    var isEmpty: Bool { first == .none && ring.isEmpty }
+
+    var entries: [TimelineEntry] {
+        let start = ring.count < Self.limit ? 0 : Int(next)
+        let packed = ring.isEmpty ? [first, second].filter { $0 != .none } : Array(ring[start...] + ring[..<start])
+        return packed.map(\.entry)
+    }
 
     mutating func note(_ entry: TimelineEntry) {
-        if ring.count < Self.limit {
-            ring.append(entry)
+        let packed = PackedEntry(entry)
+        if ring.isEmpty {
+            if first == .none { return first = packed }
+            if second == .none { return second = packed }
+            ring = [first, second, packed]
+        } else if ring.count < Self.limit {
+            ring.append(packed)
         } else {
-            ring[next] = entry
-            next = (next + 1) % Self.limit
+            ring[Int(next)] = packed
+            next = (next + 1) % UInt8(Self.limit)
         }
     }
 

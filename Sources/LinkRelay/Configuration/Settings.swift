@@ -32,6 +32,7 @@ package struct Settings: Sendable, Equatable {
     package var instanceLimit = 10
     package var codeLifetime = Duration.seconds(600)
     package var codeRepeatGrace = Duration.seconds(60)
+    package var approveExtensions = false
     /// Nil = an unused key never expires.
     package var keyIdleLifetime: Duration?
     package var wrongCodeBurst = 5

@@ -81,6 +81,9 @@ package enum SettingsTable {
             "code-repeat-grace", .links, .duration(\.codeRepeatGrace, .zero...hour),
             "How long the same extension may repeat a code it has used, in case the answer was lost; it gets the same key."),
         Setting(
+            "approve-extensions", .links, .toggle(\.approveExtensions),
+            "An extension that presents a pairing code gets in only when the link's owner has approved it on the page."),
+        Setting(
             "key-idle-lifetime", .links, .expiry(\.keyIdleLifetime, hour...(day * 3650)),
             "After how long without a connection a link is removed."),
         Setting(

@@ -6,14 +6,35 @@ package import LinkProtocol
 
 /// A peer's network address, as limits and logs see it.
 package struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
-    package enum Family: UInt8, Sendable { case unix = 0, v4 = 4, v6 = 6 }
-    package var family: Family
-    /// 4, 16 or 0 bytes.
-    package var bytes: [UInt8]
-    package var port: UInt16
-    package init(family: Family, bytes: [UInt8], port: UInt16) {
-        self.family = family; self.bytes = bytes; self.port = port
+    package enum Family: UInt8, Sendable {
+        case unix = 0, v4 = 4, v6 = 6
+
+        var byteCount: Int {
+            switch self {
+            case .unix: 0
+            case .v4: 4
+            case .v6: 16
+            }
+        }
     }
+
+    /// The address in network order, zeros behind it: a value without a heap block, since every session keeps one.
+    private let head: UInt64
+    private let tail: UInt64
+    package let family: Family
+    package let port: UInt16
+
+    /// `bytes`: 4, 16 or 0, by family; more are ignored.
+    package init(family: Family, bytes: [UInt8], port: UInt16) {
+        var words: (UInt64, UInt64) = (0, 0)
+        withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: bytes.prefix(family.byteCount)) }
+        (head, tail) = words
+        self.family = family
+        self.port = port
+    }
+
+    /// 4, 16 or 0 bytes.
+    package var bytes: [UInt8] { withUnsafeBytes(of: (head, tail)) { Array($0.prefix(family.byteCount)) } }
 
     /// What limits count by: the IPv4 address, the IPv6 /64, or the Unix socket as one.
     package var limitPrefix: [UInt8] {

@@ -31,10 +31,12 @@ package enum RestRefusal: String, Sendable, CaseIterable {
     case invalidText = "invalid_text"
     case invalidPolicy = "invalid_policy"
     case invalidLabel = "invalid_label"
+    case invalidApproval = "invalid_approval"
     // What is there.
     case noSuchInstance = "no_such_instance"
     case instanceLimit = "instance_limit"
     case noSuchToken = "no_such_token"
+    case noSuchApplicant = "no_such_applicant"
     case tokenLimit = "token_limit"
     // What we cannot do right now.
     case storeUnavailable = "store_unavailable"
@@ -47,13 +49,13 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         switch self {
         case .unknownHost: 421
         case .originRefused, .crossSite, .pageOnly: 403
-        case .notFound, .noSuchInstance, .noSuchToken: 404
+        case .notFound, .noSuchInstance, .noSuchToken, .noSuchApplicant: 404
         case .methodNotAllowed: 405
         // A token without the scope is 401 like a bad one: paired installs drop their sign-in on 401 alone.
         case .signInRequired, .badToken, .missingScope, .badTicket, .unusableUser: 401
         case .unsupportedMediaType: 415
         case .badJSON, .invalidID, .invalidName, .invalidInstallID, .invalidLegacyKey, .invalidCredential, .invalidText,
-            .invalidPolicy, .invalidLabel:
+            .invalidPolicy, .invalidLabel, .invalidApproval:
             400
         case .instanceLimit, .tokenLimit: 400
         case .storeUnavailable, .keysUnavailable, .qrUnavailable, .providerUnavailable: 503
@@ -88,6 +90,8 @@ package enum RestRefusal: String, Sendable, CaseIterable {
         case .invalidText: "The text must have 1 to 512 characters."
         case .invalidPolicy: "The policy has a mode (default, strict or open) and lists of at most \(InstancePolicy.wordCount) words."
         case .invalidLabel: "The label must be text of 1 to \(Accounts.nameBytes) bytes without control characters."
+        case .invalidApproval: "Send the number of a waiting extension, as text, and approve as true or false."
+        case .noSuchApplicant: "That extension does not wait any more."
         case .noSuchToken: "There is no such token."
         case .tokenLimit: "There are too many tokens already. Revoke some."
         case .noSuchInstance: "There is no such instance."

@@ -22,7 +22,7 @@ enum RestMethod: String, Sendable, CaseIterable {
 }
 
 enum Route: Hashable, Sendable {
-    case link, selfPair, policy, events, session, signOutEverywhere, tokens, qr, health, readiness, metrics
+    case link, selfPair, policy, events, approvals, session, signOutEverywhere, tokens, qr, health, readiness, metrics
     /// A file of the page.
     case file(StaticSite.File)
 
@@ -33,6 +33,7 @@ enum Route: Hashable, Sendable {
         case "/api/link/self": self = .selfPair
         case "/api/link/policy": self = .policy
         case "/api/link/events": self = .events
+        case "/api/link/approvals": self = .approvals
         case "/api/session": self = .session
         case "/api/session/everywhere": self = .signOutEverywhere
         case "/api/tokens": self = .tokens
@@ -51,6 +52,7 @@ enum Route: Hashable, Sendable {
         case .link: [.get, .head, .post, .put, .delete, .options]
         case .session, .tokens: [.get, .head, .post, .delete, .options]
         case .policy: [.get, .head, .put, .options]
+        case .approvals: [.get, .head, .post, .options]
         case .selfPair, .signOutEverywhere, .qr: [.post, .options]
         case .events, .health, .readiness, .metrics, .file: [.get, .head, .options]
         }
@@ -60,8 +62,8 @@ enum Route: Hashable, Sendable {
     var isAPI: Bool {
         switch self {
         case .link, .selfPair, .events, .session, .signOutEverywhere, .tokens, .qr: true
-        // The policy is there to hold other sites' pages in check.
-        case .policy, .health, .readiness, .metrics, .file: false
+        // The policy and the owner's approval are there to hold other sites' pages in check.
+        case .policy, .approvals, .health, .readiness, .metrics, .file: false
         }
     }
 
@@ -75,6 +77,7 @@ enum Route: Hashable, Sendable {
         case .selfPair: "link_self"
         case .policy: "link_policy"
         case .events: "link_events"
+        case .approvals: "link_approvals"
         case .session: "session"
         case .signOutEverywhere: "session_everywhere"
         case .tokens: "tokens"
@@ -88,7 +91,7 @@ enum Route: Hashable, Sendable {
 
     static let unknownLabel = "unknown"
     static let labels = [
-        "link", "link_self", "link_policy", "link_events", "session", "session_everywhere", "tokens", "qr", "healthz", "readyz", "metrics",
+        "link", "link_self", "link_policy", "link_events", "link_approvals", "session", "session_everywhere", "tokens", "qr", "healthz", "readyz", "metrics",
         "page", unknownLabel,
     ]
 }
@@ -113,6 +116,7 @@ extension RestAPI {
         case .selfPair: return try await pairSelf(call)
         case .policy: return try await policy(call)
         case .events: return try await linkEvents(call)
+        case .approvals: return try await approvals(call)
         case .session: return try await session(call)
         case .signOutEverywhere: return try await signOutEverywhere(call)
         case .tokens: return try await tokens(call)

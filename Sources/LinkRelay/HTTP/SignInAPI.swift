@@ -29,7 +29,7 @@ extension RestAPI {
         }
         log.write(
             .notice, "signed_in", ["user": .int(opened.user.id.rawValue), "peer": .string(call.request.remote.description)])
-        var response = HTTPResponse.json(Self.identity(opened.user, opened.scopes))
+        var response = HTTPResponse.json(identity(opened.user, opened.scopes))
         response.headers.append(SessionCookie.set(opened.cookie, isSecure: call.request.isSecure))
         return response
     }
@@ -37,7 +37,7 @@ extension RestAPI {
     /// `GET`: who the caller is, or 401.
     func whoAmI(_ call: RestCall) async throws(RestFailure) -> HTTPResponse {
         let caller = try await caller(call)
-        return .json(Self.identity(caller.user, caller.scopes))
+        return .json(identity(caller.user, caller.scopes))
     }
 
     /// `DELETE`: this browser is signed out, whether or not it was signed in.
@@ -63,12 +63,14 @@ extension RestAPI {
         return response
     }
 
-    private static func identity(_ user: UserRecord, _ scopes: Set<TokenScope>) -> JSONValue {
+    private func identity(_ user: UserRecord, _ scopes: Set<TokenScope>) -> JSONValue {
         // What a plain user's session cannot do is not listed, whatever it was opened with.
         let usable = user.role == .user ? scopes.subtracting([.admin]) : scopes
         return [
             "user": ["name": .string(user.name), "role": .string(user.role.rawValue)],
             "scopes": .array(usable.map(\.rawValue).sorted().map { .string($0) }),
+            // Whether there may be something to ask /api/link/approvals for.
+            "approvesExtensions": .bool(keys.asksOwners),
         ]
     }
 

@@ -14,6 +14,8 @@ package enum JoinDecision: Sendable {
     case admitted(RoomTicket)
     /// The code was exchanged just now (or is being repeated by the same extension): everyone in the room is told `newKey`.
     case exchanged(RoomTicket, newKey: LinkKey, isRepeat: Bool)
+    /// The code is good; the owner is asked about this extension first.
+    case awaitsApproval
     case refused(JoinRefusal)
 }
 
@@ -26,6 +28,8 @@ package enum JoinRefusal: String, Sendable, CaseIterable {
     case deletedKey = "deleted_key"
     /// Too many wrong codes from this address, or in total; long keys are never refused for this.
     case tooManyTries = "too_many_tries"
+    /// The owner does not want this extension.
+    case notApproved = "not_approved"
 
     /// Shown to the user as is by deployed clients; never empty (PROTOCOL.md, "Life of a key").
     package var sentence: String {
@@ -35,6 +39,7 @@ package enum JoinRefusal: String, Sendable, CaseIterable {
         case .spentCode: "This code has been used already. Create a new link."
         case .expiredCode: "This code has expired. Create a new link."
         case .deletedKey: "This link was removed. Create a new link and enter its code."
+        case .notApproved: "The owner of this link did not approve this extension."
         case .tooManyTries: "Too many wrong codes. Wait a while, then try again."
         }
     }

@@ -11,15 +11,18 @@ package struct KeyPolicy: Sendable {
     package var instanceLimit: Int
     /// Link keys not seen for that long are deleted; nil = never.
     package var keyIdleLifetime: Duration?
+    /// Whether an extension with a code gets its key only when the owner has approved it.
+    package var approvesExtensions: Bool
 
     package init(
         codeLifetime: Duration = .seconds(600), repeatGrace: Duration = .seconds(60), instanceLimit: Int = 10,
-        keyIdleLifetime: Duration? = nil
+        keyIdleLifetime: Duration? = nil, approvesExtensions: Bool = false
     ) {
         self.codeLifetime = codeLifetime
         self.repeatGrace = repeatGrace
         self.instanceLimit = instanceLimit
         self.keyIdleLifetime = keyIdleLifetime
+        self.approvesExtensions = approvesExtensions
     }
 }
 

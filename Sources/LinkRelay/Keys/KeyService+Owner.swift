@@ -83,7 +83,7 @@ extension KeyService {
         }
         if let record {
             directory.forget([record])
-            events.forget([record])
+            forgetEvents(of: [record])
         }
         return record
     }
@@ -129,7 +129,7 @@ extension KeyService {
     package func removeUser(_ user: UserID) async throws(StoreError) -> [InstanceRecord] {
         let records = try await store.removeUser(user, now: wallClock())
         directory.forget(records)
-        events.forget(records)
+        forgetEvents(of: records)
         return records
     }
 
@@ -169,11 +169,16 @@ extension KeyService {
         let idleSince = policy.keyIdleLifetime.map { now.addingClamped(-max(0, $0.wholeMilliseconds)) }
         let records = try await store.expire(now: now, keysIdleSince: idleSince)
         directory.forget(records)
-        events.forget(records)
+        forgetEvents(of: records)
         pruneDeadlines(records)
         let unused = UInt64(clamping: records.count { !$0.isActivated })
         count { $0.expired &+= unused }
         return records
+    }
+
+    private func forgetEvents(of records: [InstanceRecord]) {
+        events.forget(records)
+        approvals.forget(records.map(\.id))
     }
 
     /// A deadline that has passed is kept while the wall clock may still think the code alive.

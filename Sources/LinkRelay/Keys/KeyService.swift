@@ -22,6 +22,7 @@ package final class KeyService: Sendable {
     let seen = Locked<[InstanceID: WallTime]>([:])
     let changeMark = Locked<Int64?>(nil)
     let events = LinkEvents()
+    let approvals = Approvals()
     private let counts = Locked(CodeCounts())
 
     /// `wallClock` in milliseconds since 1970, `monotonic` in milliseconds since any fixed point.
@@ -83,6 +84,9 @@ package final class KeyService: Sendable {
         return now
     }
 
+    /// Whether a new extension waits for its owner's word.
+    var asksOwners: Bool { policy.approvesExtensions }
+
     func count(_ change: @Sendable (inout CodeCounts) -> Void) { counts.withLock { change(&$0) } }
 
     /// Link keys in the directory.
@@ -90,9 +94,10 @@ package final class KeyService: Sendable {
 
     /// Decides about a credential presented in `join` (PROTOCOL.md, "Life of a key").
     ///
-    /// `installID` is what the extension called itself in `iam`; without one it is known by its address.
+    /// `installID` is what the extension called itself in `iam`; without one it is known by its address. `presenter` is needed where
+    /// owners approve their extensions.
     package func resolve(
-        _ credential: JoinCredential, role: Role, address: PeerAddress, installID: String?
+        _ credential: JoinCredential, role: Role, address: PeerAddress, installID: String?, presenter: Presenter? = nil
     ) async throws(StoreError) -> JoinDecision {
         switch credential {
         case .key(let key):
@@ -103,7 +108,7 @@ package final class KeyService: Sendable {
             do {
                 let fingerprint = fingerprint(of: address, installID: installID)
                 let (decision, isGuess) = try await resolve(
-                    code: code, role: role, fingerprint: fingerprint, from: address.description)
+                    code: code, role: role, fingerprint: fingerprint, from: address.description, presenter: presenter)
                 wrongCodes.settle(prefix: prefix, wasWrong: isGuess, now: monotonic())
                 return decision
             } catch {
@@ -138,7 +143,7 @@ package final class KeyService: Sendable {
 
     /// The decision, and whether it was a wrong guess.
     private func resolve(
-        code: PairingCode, role: Role, fingerprint: SecretHash, from: String
+        code: PairingCode, role: Role, fingerprint: SecretHash, from: String, presenter: Presenter?
     ) async throws(StoreError) -> (JoinDecision, isGuess: Bool) {
         let hash = vault.hash(.code(code))
         // Twice, because between look-up and exchange somebody else may have been faster.
@@ -153,6 +158,7 @@ package final class KeyService: Sendable {
             case .live(let record):
                 guard isAlive(record, hash) else { return (.refused(.expiredCode), true) }
                 guard role == .sd else { return (.admitted(RoomTicket(record)), false) }
+                if let word = holdUp(presenter, at: hash, of: record.id, by: fingerprint, from: from) { return (word, false) }
                 if let decision = try await exchange(hash, by: fingerprint, from: from) { return (decision, false) }
             }
         }
@@ -188,6 +194,7 @@ package final class KeyService: Sendable {
         case .exchanged(let record):
             directory.settle(record, since: epoch)
             codeDeadlines.withLock { $0[code] = nil }
+            approvals.forget([record.id])
             events.note(.paired(from: from), of: record.id, at: now, wrongTries: wrongCodes.wrongCount)
             count { $0.exchanged &+= 1 }
             return .exchanged(RoomTicket(record), newKey: key, isRepeat: false)

@@ -49,6 +49,13 @@ struct Connection: Equatable {
         }
     }
 
+    /// As `close`, but what the peer sent before it knew is still delivered.
+    func closeHearingOut(_ reason: CloseReason) {
+        reason.text.withUTF8Buffer { text in
+            cws_close_hearing_out(raw, reason.code, cws_slice(p: text.baseAddress, n: text.count))
+        }
+    }
+
     /// A larger message is skipped, not fatal.
     func setMessageCeiling(_ bytes: Int) { cws_set_message_ceiling(raw, bytes, true) }
     func setHeartbeat(intervalMs: UInt32, timeoutMs: UInt32, ping: Message?) {
@@ -58,8 +65,7 @@ struct Connection: Equatable {
 
 extension PeerAddress {
     init(_ address: cws_address) {
-        let count = address.family == 4 ? 4 : address.family == 6 ? 16 : 0
-        let bytes = withUnsafeBytes(of: address.bytes) { Array($0.prefix(count)) }
+        let bytes = withUnsafeBytes(of: address.bytes) { Array($0) }
         self.init(family: Family(rawValue: address.family) ?? .unix, bytes: bytes, port: address.port)
     }
 }
@@ -83,6 +89,15 @@ struct Message {
 extension EventLoop {
     /// Loop thread: a text message of `count` uninitialised bytes, one reference owned by the caller. Nil when out of memory.
     func makeText(count: Int) -> Message? { cws_message_new(raw, CWS_TEXT, count).map { Message(raw: $0) } }
+
+    /// Loop thread: a text message of `before`, `payload` and `after` that is the memory of the message just received, if `payload` is
+    /// most of it; nil if it has to be copied. The rest of what was received is overwritten: only `payload` may be read afterwards.
+    func adopt(_ payload: UnsafeRawBufferPointer, before: StaticString, after: StaticString) -> Message? {
+        cws_message_around(
+            raw, cws_slice(p: payload.baseAddress?.assumingMemoryBound(to: UInt8.self), n: payload.count),
+            cws_slice(p: before.utf8Start, n: before.utf8CodeUnitCount), cws_slice(p: after.utf8Start, n: after.utf8CodeUnitCount)
+        ).map { Message(raw: $0) }
+    }
 
     /// Loop thread: a text message with these bytes.
     func makeText(_ bytes: some Collection<UInt8>) -> Message? {

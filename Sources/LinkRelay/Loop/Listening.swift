@@ -114,6 +114,8 @@ extension Shard {
             ("http_bodies_compressed_total", stats.gzip_count, true),
             ("http_compression_in_bytes_total", stats.gzip_plain_bytes, true), ("http_compression_out_bytes_total", stats.gzip_bytes, true),
         ]
+        reading.relayTimes = withUnsafeBytes(of: stats.relay_count) { Array($0.bindMemory(to: UInt64.self)) }
+        reading.relayNanoseconds = stats.relay_ns
         withUnsafeBytes(of: stats.reason_count) { raw in
             let counts = raw.bindMemory(to: UInt64.self)
             for i in 1..<min(counts.count, Int(CWS_R_COUNT.rawValue)) {

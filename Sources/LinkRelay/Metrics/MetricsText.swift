@@ -10,6 +10,9 @@ struct ShardReading: Sendable {
     /// Name without prefix, value, whether it only grows.
     var figures: [(name: String, value: UInt64, isCounter: Bool)] = []
     var connectionEndings: [(reason: String, count: UInt64)] = []
+    /// Messages by how long their turn took; see `LoopTimes`.
+    var relayTimes: [UInt64] = []
+    var relayNanoseconds: UInt64 = 0
     var roomCount = 0
     var sessionCount = 0
     var commandsInFlight = 0
@@ -22,6 +25,7 @@ enum MetricsText {
         var out = MetricsWriter()
         figures(&out, reading.shards)
         gauges(&out, reading)
+        LoopTimes.render(&out, reading.shards)
         counts(&out, reading.shards)
         reasons(&out, reading.shards)
         codes(&out, reading.codes)
@@ -110,6 +114,7 @@ enum MetricsText {
         ("vanished_total", "Extensions that vanished without a word.", { $0.vanishCount }),
         ("displaced_total", "Connections displaced by a newer one of the same install.", { $0.displacedCount }),
         ("kicked_total", "Members sent away because their link was removed.", { $0.kickedCount }),
+        ("approvals_asked_total", "Extensions that had to wait for their owner's approval.", { $0.approvalsAsked }),
         ("grace_returns_total", "Extensions that came back within their grace.", { $0.graceReturnCount }),
         ("grace_expired_total", "Extensions that did not.", { $0.graceExpiredCount }),
         ("commands_total", "Commands from clients.", { $0.commandCount }),

@@ -33,10 +33,16 @@ struct MetricsWriter {
 
     /// One series of a histogram family.
     mutating func histogram(_ name: String, labels: String, _ reading: LatencyHistogram.Reading) {
-        for (bound, count) in zip(LatencyHistogram.boundsText + ["+Inf"], reading.cumulative) {
-            sample(name + "_bucket", labels: labels + ",le=\"\(bound)\"", count)
+        histogram(
+            name, labels: labels, bounds: LatencyHistogram.boundsText, cumulative: reading.cumulative, sumNanoseconds: reading.sumNanoseconds)
+    }
+
+    /// `cumulative`: of each bound and those below it, the unbounded one last.
+    mutating func histogram(_ name: String, labels: String, bounds: [String], cumulative: [UInt64], sumNanoseconds: UInt64) {
+        for (bound, count) in zip(bounds + ["+Inf"], cumulative) {
+            sample(name + "_bucket", labels: (labels.isEmpty ? "" : labels + ",") + "le=\"\(bound)\"", count)
         }
-        sample(name + "_sum", labels: labels, Double(reading.sumNanoseconds) / 1e9)
-        sample(name + "_count", labels: labels, reading.cumulative.last ?? 0)
+        sample(name + "_sum", labels: labels, Double(sumNanoseconds) / 1e9)
+        sample(name + "_count", labels: labels, cumulative.last ?? 0)
     }
 }

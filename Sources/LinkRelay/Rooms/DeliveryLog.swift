@@ -6,7 +6,7 @@
 
 import LinkProtocol
 
-struct DeliveryLog {
+final class DeliveryLog {
     struct Entry {
         var command: FramedPayload
         /// Kept here, so that forgetting an entry does not touch its message before the release.
@@ -43,7 +43,7 @@ struct DeliveryLog {
     var isEmpty: Bool { count == 0 }
 
     /// Takes over the caller's reference. Past the ceilings the oldest entry is given up: the room's ledger still ends it.
-    mutating func note(_ command: FramedPayload, sequence: UInt64, countCeiling: Int, byteCeiling: Int) {
+    func note(_ command: FramedPayload, sequence: UInt64, countCeiling: Int, byteCeiling: Int) {
         let entry = Entry(command: command, sequence: sequence)
         entries.append(entry)
         byteCount += Int(entry.byteCount)
@@ -53,7 +53,7 @@ struct DeliveryLog {
     enum BarrierAdvice { case nothing, now, later }
 
     /// Whether a barrier should be sent now (then everything noted so far rides on it), or after `barrierGapMs`.
-    mutating func beginBarrier(nowMs: UInt64) -> BarrierAdvice {
+    func beginBarrier(nowMs: UInt64) -> BarrierAdvice {
         guard !isBarrierOut, count > 0, let last = entries.last else { return .nothing }
         if count < Self.barrierGapCount, nowMs &- lastBarrierMs < Self.barrierGapMs {
             if isBarrierDue { return .nothing }
@@ -68,14 +68,14 @@ struct DeliveryLog {
     }
 
     /// The barrier was answered: what it covers is proved.
-    mutating func confirmBarrier() {
+    func confirmBarrier() {
         guard isBarrierOut else { return }
         isBarrierOut = false
         confirm(through: barrierSequence)
     }
 
     /// Everything up to `sequence` is proved to have arrived.
-    mutating func confirm(through sequence: UInt64) {
+    func confirm(through sequence: UInt64) {
         while head < entries.count, entries[head].sequence <= sequence {
             // What comes a little later was sent some time ago and has left the caches: fetched now, it is there when its turn comes.
             if head + Self.lookahead < entries.count { entries[head + Self.lookahead].command.message.expect() }
@@ -88,7 +88,7 @@ struct DeliveryLog {
     }
 
     /// Everything unproved, in order; the references become the caller's.
-    mutating func takeAll() -> [Entry] {
+    func takeAll() -> [Entry] {
         let rest = Array(entries[head...])
         entries.removeAll()
         head = 0
@@ -97,7 +97,7 @@ struct DeliveryLog {
         return rest
     }
 
-    private mutating func dropFirst() {
+    private func dropFirst() {
         let entry = entries[head]
         byteCount -= Int(entry.byteCount)
         entry.command.message.release()

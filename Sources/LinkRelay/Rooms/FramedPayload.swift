@@ -39,13 +39,19 @@ enum Framing {
 }
 
 extension EventLoop {
+    /// Smaller payloads are copied without asking whether they must be.
+    private static let adoptedBytes = 16 * 1024
+
     /// An event frame around `payload`, built once for every receiver of that dialect. One reference owned by the caller.
+    ///
+    /// May overwrite what a received message holds around `payload`, of which nothing else may be read afterwards.
     @inline(__always)
     func frame(_ event: Event, _ dialect: Dialect, payload: UnsafeRawBufferPointer) -> Message? {
         let prefix = Framing.prefix(event, dialect)
         let suffix = Framing.suffix(dialect)
         let before = prefix.utf8CodeUnitCount
         let after = suffix.utf8CodeUnitCount
+        if payload.count >= Self.adoptedBytes, let message = adopt(payload, before: prefix, after: suffix) { return message }
         guard let message = makeText(count: before + payload.count + after), let out = message.mutableBytes.baseAddress else { return nil }
         out.copyMemory(from: UnsafeRawPointer(prefix.utf8Start), byteCount: before)
         if let source = payload.baseAddress { (out + before).copyMemory(from: source, byteCount: payload.count) }

@@ -10,34 +10,22 @@ final class Room {
     let user: UserID
     var sds: ContiguousArray<Session> = []
     var clients: ContiguousArray<Session> = []
-    /// Extensions that vanished and still count as present.
-    var ghosts: [Ghost] = []
-    /// Commands waiting for an extension to return.
-    var held: [HeldCommand] = []
-    var heldBytes = 0
     var ledger: CommandLedger
     /// Numbers every command relayed to the room's extensions.
     var commandSequence: UInt64 = 0
-    /// Numbers the room's joins.
-    var joinCount: UInt64 = 0
-    /// Terminal statuses whose requester had vanished: the next client is told.
-    var unheard: [UnheardStatus] = []
-    var unheardBytes = 0
-
-    /// What the owner decided about downloads; nil = nothing.
-    var ownPolicy: InstancePolicy?
-
-    var lastPresence: Presence?
-    var isPresenceDirty = false
     /// Seated in this turn: they are told the presence even if it did not change (a return within the grace).
     var newcomers: ContiguousArray<Session> = []
-    var isCommandTimerArmed = false
-    /// Input of these is held back until the room's queues shrink.
-    var heldBack: [Session] = []
-
-    /// For the operator: what happened here, and the traffic of members that are gone.
+    /// For the operator: what happened here.
     var timeline = RoomTimeline()
-    var pastTraffic = Traffic()
+    /// See RoomAside.
+    var aside: RoomAside?
+    /// What the members were told last; negative: nothing yet.
+    private var toldClientCount: Int32 = -1
+    private var toldSDCount: Int32 = -1
+    /// Numbers the room's joins.
+    var joinCount: UInt32 = 0
+    var isPresenceDirty = false
+    var isCommandTimerArmed = false
 
     init(id: RoomID, user: UserID, commandsInFlight: Int) {
         self.id = id
@@ -46,6 +34,15 @@ final class Room {
     }
 
     var presence: Presence { Presence(clientCount: clients.count, sdCount: sds.count + ghosts.count) }
+
+    var lastPresence: Presence? {
+        get { toldClientCount < 0 ? nil : Presence(clientCount: Int(toldClientCount), sdCount: Int(toldSDCount)) }
+        set {
+            toldClientCount = newValue.map { Int32(clamping: $0.clientCount) } ?? -1
+            toldSDCount = newValue.map { Int32(clamping: $0.sdCount) } ?? -1
+        }
+    }
+
     var memberCount: Int { sds.count + clients.count }
     var isEmpty: Bool { sds.isEmpty && clients.isEmpty && ghosts.isEmpty && ledger.openCount == 0 && unheard.isEmpty }
 }

@@ -29,7 +29,7 @@ enum DropReason: Int, CaseIterable, Sendable {
 enum RefusalReason: Int, CaseIterable, Sendable {
     case malformed, unknownEvent, unknownRole, notIdentified, notInRoom, wrongRole, badKey, binary, tooLarge
     case roomFull, commandsInFlight, instanceOffline, duplicateCommand, unsupported
-    case unknownKey, unknownCode, spentCode, expiredCode, deletedKey, tooManyTries, storeUnavailable
+    case unknownKey, unknownCode, spentCode, expiredCode, deletedKey, tooManyTries, notApproved, storeUnavailable
     case originRefused, draining, connectionsPerAddress, unknownSession, badTransport, badEngineVersion, pollOverlap
     case invalidNamespace, policy, blocked
 
@@ -55,6 +55,7 @@ enum RefusalReason: Int, CaseIterable, Sendable {
         case .expiredCode: "expired_code"
         case .deletedKey: "deleted_key"
         case .tooManyTries: "too_many_tries"
+        case .notApproved: "not_approved"
         case .storeUnavailable: "store_unavailable"
         case .originRefused: "origin_refused"
         case .draining: "draining"
@@ -77,6 +78,7 @@ enum RefusalReason: Int, CaseIterable, Sendable {
         case .expiredCode: self = .expiredCode
         case .deletedKey: self = .deletedKey
         case .tooManyTries: self = .tooManyTries
+        case .notApproved: self = .notApproved
         }
     }
 }
@@ -91,6 +93,7 @@ struct ShardCounters: Sendable {
     var vanishCount: UInt64 = 0
     var displacedCount: UInt64 = 0
     var kickedCount: UInt64 = 0
+    var approvalsAsked: UInt64 = 0
     var graceReturnCount: UInt64 = 0
     var graceExpiredCount: UInt64 = 0
     var commandCount: UInt64 = 0

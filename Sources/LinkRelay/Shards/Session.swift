@@ -5,59 +5,54 @@
 
 import LinkProtocol
 
+/// Declared in an order that leaves no gaps: there is one of these for every connection.
 final class Session {
     /// Unique in the process; says nothing to anybody outside.
     let serial: UInt64
-    let dialect: Dialect
     /// Where it came from, as limits count it.
     let address: PeerAddress
+    /// Messages refused so far; too many end the connection.
+    var refusedCount: UInt32 = 0
     let openedMs: UInt64
 
     /// The WebSocket it speaks over; nil while it polls, while it is handed to another loop, and when it is gone.
     var connection: Connection?
     /// Everything that only an Engine.IO session has.
     let engine: EngineState?
-
-    var role: Role?
-    var identity: Identity?
-    /// A credential given in the Authorization header of a native upgrade, used by a `join` without one.
-    var presetCredential: JoinCredential?
-
     /// The room it is seated in, not counted as a reference: a room that anybody sits in is not forgotten (Shard.retire).
     private(set) var seat: Unmanaged<Room>?
     var room: Room? {
         get { seat?.takeUnretainedValue() }
         set { seat = newValue.map(Unmanaged.passUnretained) }
     }
-    /// When it took that seat, and whether it ever had one.
+    /// When it took that seat.
     var seatedMs: UInt64 = 0
-    var wasSeated = false
-    /// Its place in the room's list of its role.
-    var seatIndex = 0
     /// The room's command sequence when it sat down: earlier commands were not sent to it.
     var joinedAtSequence: UInt64 = 0
+    /// Its place in the room's list of its role.
+    var seatIndex: UInt32 = 0
     /// Counts the room's joins: of two extensions, the one with the larger number came later.
-    var joinOrder: UInt64 = 0
+    var joinOrder: UInt32 = 0
+    /// An upper bound of the large messages in its queue (Shard.hasRoom).
+    var largeBytes = 0
+    /// Commands sent to this extension that it has not proved to have received; nil until it is sent the first.
+    private(set) var unconfirmed: DeliveryLog?
+    /// Progress held back because this member is slow: the newest per command.
+    var coalesced: CoalescedProgress?
+    /// See SessionAside.
+    var aside: SessionAside?
+    /// What it sent and was sent since it took its seat, for the operator.
+    var traffic = Traffic()
 
+    let dialect: Dialect
+    var role: Role?
+    /// Whether it ever had a seat.
+    var wasSeated = false
     /// A `join` is being looked up: input waits.
     var isJoining = false
     var isGone = false
-    /// Input that arrived over polling while it was joining.
-    var deferredInput: [UInt8] = []
-    /// Seat to take once the move to the room's home loop is done.
-    var pendingSeat: PendingSeat?
-    /// An upper bound of the large messages in its queue (Shard.hasRoom).
-    var largeBytes = 0
-    /// Messages refused so far; too many end the connection.
-    var refusedCount: UInt32 = 0
-    /// Commands sent to this extension that it has not proved to have received.
-    var unconfirmed: DeliveryLog?
-    /// Progress held back because this member is slow: the newest per command.
-    var coalesced: CoalescedProgress?
-    /// Why it ended, for the log and the operator.
-    var endReason: String?
-    /// What it sent and was sent since it took its seat, for the operator.
-    var traffic = Traffic()
+    /// It was told to come back later: what it sent before it knew still counts, but nothing can be sent to it.
+    var isLeaving = false
     /// Its input is held back because its room or the process is over the memory budget.
     var isHeldBack = false
 
@@ -67,6 +62,21 @@ final class Session {
         self.address = address
         self.openedMs = openedMs
         self.engine = engine
+    }
+
+    /// What it is sent is noted here.
+    @inline(__always)
+    func deliveryLog() -> DeliveryLog {
+        if let unconfirmed { return unconfirmed }
+        let log = DeliveryLog()
+        unconfirmed = log
+        return log
+    }
+
+    /// Gives up the log; the references in what it returns become the caller's.
+    func takeUnconfirmed() -> [DeliveryLog.Entry] {
+        defer { unconfirmed = nil }
+        return unconfirmed?.takeAll() ?? []
     }
 
     var transportName: String {

@@ -85,7 +85,7 @@ extension Shard {
     @inline(__always)
     private func sendCommand(_ command: FramedPayload, _ sequence: UInt64, to sd: Session) {
         command.message.retain()
-        sd.unconfirmed?.note(
+        sd.deliveryLog().note(
             command, sequence: sequence, countCeiling: limits.memberQueueCount, byteCeiling: limits.heldCommandBytes)
         if transmit(sd, command.message) { sendBarrier(sd, force: false) }
     }

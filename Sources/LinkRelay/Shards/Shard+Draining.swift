@@ -26,18 +26,18 @@ extension Shard {
             guard let room = rooms[id] else { continue }
             // Clients first: then nothing new follows what is still on its way to the extensions.
             let clients = room.clients
-            for client in clients { close(client, .restarting) }
+            for client in clients { sendAway(client, .restarting) }
             closed += clients.count + room.sds.count
             drainUnproved.append((id, nowMs &+ Self.drainProofMs))
         }
         drainUnproved.removeAll { closeExtensions(of: $0.room, deadlineMs: $0.deadlineMs) }
         while closed < drainPerStep, let serial = drainSessions.popLast() {
-            if let session = sessions[serial] { close(session, .restarting) }
+            if let session = sessions[serial] { sendAway(session, .restarting) }
             closed += 1
         }
         if drainRooms.isEmpty, drainSessions.isEmpty, drainUnproved.isEmpty {
             // Whoever slipped in meanwhile: no new ones can come.
-            for session in Array(sessions.values) { close(session, .restarting) }
+            for session in Array(sessions.values) { sendAway(session, .restarting) }
         } else {
             schedule(inMs: Self.drainStepMs, .drain)
         }
@@ -49,7 +49,7 @@ extension Shard {
         guard let room = rooms[id] else { return true }
         guard nowMs >= deadlineMs || room.sds.allSatisfy({ $0.unconfirmed?.isEmpty ?? true }) else { return false }
         let extensions = room.sds
-        for sd in extensions { close(sd, .restarting) }
+        for sd in extensions { sendAway(sd, .restarting) }
         return true
     }
 }

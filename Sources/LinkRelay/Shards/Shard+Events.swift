@@ -32,16 +32,22 @@ extension Shard {
         }
         session.role = identity.role
         session.identity = identity
-        let ceiling = identity.role == .sd ? limits.sdMessageBytes : limits.clientMessageBytes
-        session.connection?.setMessageCeiling(ceiling + Self.framingAllowance)
+        session.connection?.setMessageCeiling(messageCeiling(of: session) + Self.framingAllowance)
         if let engine = session.engine {
-            shared.directory.set(engine.sid, .init(loop: index, role: identity.role))
+            shared.directory.set(engine.sid, .init(loop: index, role: identity.role, isSeated: session.room != nil))
             if identity.role == .sd, engine.transport == .websocket {
                 startHeartbeat(session)
                 armEnginePing(session, engine)
             }
         }
         acknowledge(session, inbound.ack, Self.successPayload)
+    }
+
+    /// The largest payload that is taken from the session: without a seat, what it takes to get one. Otherwise anybody who says
+    /// `iam` could make the relay keep a message of the largest size half-read, on every connection.
+    func messageCeiling(of session: Session) -> Int {
+        guard session.room != nil, let role = session.role else { return limits.greetingMessageBytes }
+        return role == .sd ? limits.sdMessageBytes : limits.clientMessageBytes
     }
 
     /// Room for the event name and wrapper around a payload at its ceiling.
@@ -110,7 +116,7 @@ extension Shard {
                 return true
             }
         } else if let engine = session.engine, engine.transport == .polling, !session.isGone {
-            if hasRoom(session, queued: engine.queueBytes, count), engine.queueCount < limits.memberQueueCount {
+            if !session.isLeaving, hasRoom(session, queued: engine.queueBytes, count), engine.queueCount < limits.memberQueueCount {
                 counters.deliveryCount &+= 1
                 session.traffic.giveOut(count)
                 engine.enqueue(message)
@@ -120,6 +126,7 @@ extension Shard {
         } else {
             return false
         }
+        if session.isLeaving { return false }
         dropSlow(session)
         return false
     }
@@ -176,9 +183,9 @@ extension Shard {
         let why = session.endReason ?? reason
         session.endReason = why
         if session.room != nil { unseat(session, how: isClean ? .left : .vanished) }
-        if let log = session.unconfirmed?.takeAll() { for entry in log { entry.command.message.release() } }
-        session.unconfirmed = nil
+        for entry in session.takeUnconfirmed() { entry.command.message.release() }
         for message in session.coalesced?.takeAll() ?? [] { message.release() }
+        forgetApproval(session)
         unregister(session)
         shared.addresses.leave(session.address)
         shared.log.write(

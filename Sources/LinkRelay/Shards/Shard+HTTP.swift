@@ -9,9 +9,9 @@ extension Shard {
     func bodyCeiling(_ connection: Connection) -> (bytes: UInt64, skips: Bool) {
         guard isEnginePath(connection), connection.listenerTag != Self.adminTag else { return (64 * 1024, false) }
         let sid = EngineIO.Query(parsing: connection.query ?? "")?.sid.flatMap { EngineSID(parsing: $0) }
-        guard let sid, let role = shared.directory.place(of: sid)?.role else { return (64 * 1024, false) }
-        // Several packets may share one body; each is held to its own ceiling afterwards.
-        let bytes = role == .sd ? limits.sdMessageBytes : limits.clientMessageBytes * 2
+        guard let sid, let place = shared.directory.place(of: sid), let role = place.role else { return (64 * 1024, false) }
+        // Several packets may share one body; each is held to its own ceiling afterwards. What follows a `join` in one body counts here.
+        let bytes = role == .sd && place.isSeated ? limits.sdMessageBytes : limits.clientMessageBytes * 2
         return (UInt64(bytes + Self.framingAllowance), true)
     }
 

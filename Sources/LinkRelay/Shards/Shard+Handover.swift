@@ -71,7 +71,10 @@ extension Shard {
     private func tookOver(_ serial: UInt64, _ seat: PendingSeat, _ bytes: [UInt8]?) {
         if let debts = bytes.flatMap({ RoomDebts(decoding: $0) }) { restore(debts, in: room(for: seat.ticket)) }
         guard let session = sessions[serial], session.isJoining else {
-            if let room = rooms[seat.ticket.room] { markDirty(room) }
+            if let room = rooms[seat.ticket.room] {
+                markDirty(room)
+                shelveIfDrained(room)
+            }
             return
         }
         session.isJoining = false

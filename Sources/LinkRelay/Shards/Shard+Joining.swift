@@ -9,7 +9,9 @@ extension Shard {
     static let joinedPayload: [UInt8] = Array("{\"success\":true,\"msg\":\"Joined\"}".utf8)
 
     func join(_ session: Session, _ inbound: Inbound) {
-        guard let role = session.role else {
+        // Nothing could be told to it any more: it joins again where it comes back.
+        if session.isLeaving { return }
+        guard session.role != nil else {
             return refuseJoin(session, .notIdentified, "You must identify yourself first", inbound.ack)
         }
         let credential =
@@ -17,21 +19,28 @@ extension Shard {
         guard let credential else {
             return refuseJoin(session, .badKey, "Invalid key: a code has 6 and a key 128 hexadecimal digits.", inbound.ack)
         }
+        forgetApproval(session)
         if case .key(let key) = credential, let ticket = shared.keys.cachedTicket(for: key) {
             return granted(session, PendingSeat(ticket: ticket, ack: inbound.ack, presentedKey: key))
         }
+        present(session, credential, inbound.ack)
+    }
+
+    /// Asks the key service; input waits for its answer.
+    func present(_ session: Session, _ credential: JoinCredential, _ ack: AckReference?) {
+        guard let role = session.role, shared.shards.indices.contains(index) else { return }
         session.isJoining = true
         session.connection?.pause()
         let serial = session.serial
         let address = session.address
         let installID = session.identity?.installID
-        let ack = inbound.ack
-        guard shared.shards.indices.contains(index) else { return }
         let home = shared.shards[index]
         let keys = shared.keys
+        let presenter = presenter(session, credential, ack, home: home)
         Task {
             do throws(StoreError) {
-                let decision = try await keys.resolve(credential, role: role, address: address, installID: installID)
+                let decision = try await keys.resolve(
+                    credential, role: role, address: address, installID: installID, presenter: presenter)
                 await home.run { $0.resolved(serial, decision, ack) }
             } catch {
                 let failure = error
@@ -43,7 +52,10 @@ extension Shard {
     private func resolved(_ serial: UInt64, _ decision: JoinDecision, _ ack: AckReference?) {
         guard let session = sessions[serial], session.isJoining else { return }
         session.isJoining = false
+        if case .awaitsApproval = decision { return awaitApproval(session) }
+        pendingApprovals[serial] = nil
         switch decision {
+        case .awaitsApproval: break
         case .admitted(let ticket):
             granted(session, PendingSeat(ticket: ticket, ack: ack))
         case .exchanged(let ticket, let newKey, let isRepeat):
@@ -67,13 +79,21 @@ extension Shard {
     /// The store could not answer: never a word about the key. The transport is closed, so that the peer tries again.
     private func resolutionFailed(_ serial: UInt64, _ error: StoreError) {
         guard let session = sessions[serial], session.isJoining else { return }
-        session.isJoining = false
         counters.refuse(.storeUnavailable)
         shared.log.write(.error, "store_failed", ["during": "join", "kind": .string(error.kind.rawValue)])
+        schedule(inMs: Self.storeFailurePauseMs, .storeFailure(serial))
+    }
+
+    /// Not at once: peers that come back without a pause of their own would ask a failing store as fast as they can, and a python client
+    /// that is closed within milliseconds of its connect may miss it and never come back.
+    static let storeFailurePauseMs: UInt64 = 750
+
+    func closeForStoreFailure(_ session: Session) {
+        session.isJoining = false
         close(session, .storeUnavailable)
     }
 
-    private func refuseJoin(_ session: Session, _ reason: RefusalReason, _ sentence: String, _ ack: AckReference?) {
+    func refuseJoin(_ session: Session, _ reason: RefusalReason, _ sentence: String, _ ack: AckReference?) {
         recordRefusal(reason, address: session.address, role: session.role)
         // Never an `error` event beside the answer: the desktop client shows itself disconnected on any.
         guard let ack else { return refuse(session, reason, sentence, ack: nil) }
@@ -129,6 +149,10 @@ extension Shard {
     }
 
     func take(_ session: Session, _ seat: PendingSeat) {
+        if session.isLeaving {
+            if let room = rooms[seat.ticket.room] { shelveIfDrained(room) }
+            return resumeInput(session)
+        }
         if let key = seat.presentedKey, shared.keys.cachedTicket(for: key)?.room != seat.ticket.room {
             refuseJoin(session, .unknownKey, JoinRefusal.unknownKey.sentence, seat.ack)
             return resumeInput(session)
@@ -166,7 +190,7 @@ extension Shard {
     func resumeInput(_ session: Session) {
         guard !session.isGone, !session.isJoining else { return }
         session.connection?.resume()
-        if let engine = session.engine, !session.deferredInput.isEmpty { replayDeferred(session, engine) }
+        if let engine = session.engine, session.deferredByteCount > 0 { replayDeferred(session, engine) }
     }
 
     func log(_ level: Log.Level, _ event: StaticString, _ session: Session, _ room: RoomID?, reason: String = "") {

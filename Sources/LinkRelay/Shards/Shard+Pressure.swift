@@ -1,6 +1,8 @@
-// Memory budgets: when a room's or the loop's queues are over theirs, whoever fills them is not read until they shrink.
+// Memory budgets: when a room's or the loop's queues are over theirs, whoever fills them is not read until they shrink, or sent to come
+// back when that takes too long.
 //
-// Loop thread. A sender is never held back because of one slow member (that one loses its transport), only for a budget.
+// Loop thread. A sender is never held back because of one slow member (that one loses its transport), only for a budget, and for the
+// loop's only if its own room has more than a fair share of it: others must not stand still because of somebody else's queues.
 // SPDX-License-Identifier: Apache-2.0
 
 extension ShardLimits {
@@ -18,8 +20,14 @@ extension Shard {
     /// Called after a sender's message was fanned out. Cheap unless somebody in the room is behind.
     @inline(__always)
     func checkRoomMemory(_ room: Room, sender: Session) {
-        if queuedBytes(room) > limits.roomMemoryBytes || loop.heldBytes > limits.loopMemoryBytes { holdBack(sender, room) }
+        let queued = queuedBytes(room)
+        if queued > limits.roomMemoryBytes || loop.heldBytes > limits.loopMemoryBytes / 4 * 3 && queued > fairShareBytes {
+            holdBack(sender, room)
+        }
     }
+
+    /// A room's part of the loop's last quarter. All rooms together stay below the budget with it.
+    private var fairShareBytes: Int { limits.loopMemoryBytes / 4 / max(1, rooms.count) }
 
     private func queuedBytes(_ room: Room) -> Int {
         var sum = room.heldBytes + room.unheardBytes
@@ -41,9 +49,17 @@ extension Shard {
         guard !sender.isHeldBack, let connection = sender.connection else { return }
         if queuedBytes(room) > limits.roomMemoryBytes { counters.roomBudgetCount &+= 1 } else { counters.loopBudgetCount &+= 1 }
         sender.isHeldBack = true
+        sender.heldBackMs = nowMs
+        schedule(inMs: UInt64(limits.heartbeatTimeoutMs), .heldBack(sender.serial, since: nowMs))
         connection.pause()
         room.heldBack.append(sender)
         heldBack.append(sender)
+    }
+
+    /// Nobody can tell whether a peer that is not read for so long still lives, and its own pings go unanswered: it had better come back.
+    func heldBackTooLong(_ session: Session, since: UInt64) {
+        guard session.isHeldBack, session.heldBackMs == since else { return }
+        close(session, .overloaded)
     }
 
     /// A member caught up.
@@ -70,11 +86,14 @@ extension Shard {
     }
 
     private func hasShrunk(_ room: Room) -> Bool {
-        queuedBytes(room) <= limits.roomMemoryBytes / 2 && loop.heldBytes <= limits.loopMemoryBytes / 4 * 3
+        let queued = queuedBytes(room)
+        guard queued <= limits.roomMemoryBytes / 2 else { return false }
+        return loop.heldBytes <= limits.loopMemoryBytes / 2 || queued <= fairShareBytes / 2
     }
 
     private func release(_ sender: Session) {
         sender.isHeldBack = false
+        sender.heldBackMs = 0
         sender.connection?.resume()
     }
 }

@@ -19,6 +19,8 @@ enum Departure {
 extension Shard {
     func seat(_ session: Session, in room: Room) {
         session.room = room
+        session.connection?.setMessageCeiling(messageCeiling(of: session) + Self.framingAllowance)
+        if let engine = session.engine { shared.directory.set(engine.sid, .init(loop: index, role: session.role, isSeated: true)) }
         session.joinedAtSequence = room.commandSequence
         room.joinCount &+= 1
         session.joinOrder = room.joinCount
@@ -29,14 +31,13 @@ extension Shard {
         if session.role == .sd {
             let returned = takeGhost(session, in: room)
             let displaced = displaceOlder(session, in: room)
-            session.seatIndex = room.sds.count
+            session.seatIndex = UInt32(clamping: room.sds.count)
             room.sds.append(session)
-            session.unconfirmed = DeliveryLog()
             for entry in returned + displaced { redeliver(entry, to: session, in: room) }
             deliverHeld(in: room)
             suspectOlder(than: session, in: room)
         } else {
-            session.seatIndex = room.clients.count
+            session.seatIndex = UInt32(clamping: room.clients.count)
             room.clients.append(session)
             replayUnfinished(to: session, in: room)
         }
@@ -73,8 +74,7 @@ extension Shard {
         noteDeparture(session, from: room, how)
         if session.role == .sd {
             remove(session, from: &room.sds)
-            let log = session.unconfirmed?.takeAll() ?? []
-            session.unconfirmed = nil
+            let log = session.takeUnconfirmed()
             switch how {
             case .vanished:
                 counters.vanishCount &+= 1
@@ -97,13 +97,13 @@ extension Shard {
     }
 
     private func remove(_ session: Session, from seats: inout ContiguousArray<Session>) {
-        let i = session.seatIndex
+        let i = Int(session.seatIndex)
         guard i < seats.count, seats[i] === session else { return }
         // Order of seats is order of arrival for nobody: swap with the last.
         let last = seats.count - 1
         if i != last {
             seats[i] = seats[last]
-            seats[i].seatIndex = i
+            seats[i].seatIndex = session.seatIndex
         }
         seats.removeLast()
     }
@@ -177,6 +177,7 @@ extension Shard {
     private func suspectOlder(than session: Session, in room: Room) {
         guard session.identity?.installID == nil else { return }
         for older in room.sds where older !== session && older.identity?.installID == nil {
+            _ = older.deliveryLog()  // numbers the ping
             let ping = sendBarrier(older, force: true)
             if let engine = older.engine, engine.transport == .polling, let packet = frames?.enginePing, transmit(older, packet) {
                 engine.pingsSent &+= 1

@@ -93,7 +93,7 @@ extension Shard {
 
     /// A command taken over from an earlier process has no requester here: whoever is in the room has heard.
     private func isMissed(by requester: UInt64, _ room: Room) -> Bool {
-        requester == 0 ? room.clients.isEmpty : !room.clients.contains { $0.serial == requester }
+        !room.clients.contains { ($0.serial == requester || requester == 0) && !$0.isLeaving }
     }
 
     private func keepUnheard(_ status: FramedPayload, _ room: Room) {
@@ -124,6 +124,7 @@ extension Shard {
             counters.replayedStatusCount &+= 1
             sendStatus(status, to: client)
         }
+        guard !room.unheard.isEmpty else { return }
         let unheard = room.unheard
         room.unheard.removeAll()
         room.unheardBytes = 0
@@ -154,7 +155,7 @@ extension Shard {
     func oversize(_ session: Session, size: UInt64, id: UnsafeRawBufferPointer, type: UnsafeRawBufferPointer) {
         counters.drop(.oversize)
         if session.role == .sd { counters.oversizeSDCount &+= 1 } else { counters.oversizeClientCount &+= 1 }
-        let ceiling = session.role == .sd ? limits.sdMessageBytes : session.role == .client ? limits.clientMessageBytes : limits.greetingMessageBytes
+        let ceiling = messageCeiling(of: session)
         refuse(session, .tooLarge, "The message has \(size) bytes; at most \(ceiling) are allowed.", ack: nil)
         guard let room = session.room else { return }
         if session.role == .sd {

@@ -26,6 +26,8 @@ final class Shard {
     var heldBack: [Session] = []
     /// Polling sessions with packets to answer a poll with at the end of the turn.
     var dirtyPolls: [Session] = []
+    /// By session serial; empty unless owners approve their extensions.
+    var pendingApprovals: [UInt64: PendingApproval] = [:]
     /// Rooms and unseated sessions still to be closed by the drain, and how many sessions a step.
     var drainRooms: [RoomID] = []
     var drainSessions: [UInt64] = []
@@ -75,6 +77,7 @@ final class Shard {
         }
         if session.isHeldBack {
             session.isHeldBack = false
+            session.heldBackMs = 0
             heldBack.removeAll { $0 === session }
         }
     }
@@ -99,12 +102,16 @@ final class Shard {
         case .enginePing(let serial): if let session = sessions[serial] { enginePingDue(session) }
         case .probeDeadline(let serial, let probe): if let session = sessions[serial] { probeExpired(session, probeID: probe) }
         case .barrier(let serial): if let session = sessions[serial] { barrierDue(session) }
+        case .heldBack(let serial, let since): if let session = sessions[serial] { heldBackTooLong(session, since: since) }
         case .grace(let room): graceExpired(room)
         case .commands(let room): commandsExpired(room)
         case .unheard(let room): unheardExpired(room)
         case .suspect(let room, let older, let ping, let since):
             if let older = sessions[older] { suspectExpired(room, older, ping: ping, since: since) }
         case .drain: drainStep()
+        case .storeFailure(let serial): if let session = sessions[serial] { closeForStoreFailure(session) }
+        case .approval(let serial): if let session = sessions[serial] { approvalExpired(session) }
+        case .leaving(let serial): if let session = sessions[serial] { leavingExpired(session) }
         }
     }
 
@@ -174,17 +181,22 @@ final class Shard {
     }
 }
 
-/// What a deadline is for. Checked when it comes due; nothing is ever cancelled.
+/// What a deadline is for. Checked when it comes due; nothing is ever cancelled. Every session has one for a while, so the rare cases with
+/// more to say keep it elsewhere.
 enum ShardTimer {
     case greeting(UInt64)
     case enginePing(UInt64)
-    case probeDeadline(UInt64, UInt64)
+    indirect case probeDeadline(UInt64, UInt64)
     case barrier(UInt64)
+    case heldBack(UInt64, since: UInt64)
     case grace(Room)
     case commands(Room)
     case unheard(Room)
-    case suspect(Room, UInt64, ping: UInt64, since: UInt64)
+    indirect case suspect(Room, UInt64, ping: UInt64, since: UInt64)
     case drain
+    case approval(UInt64)
+    case leaving(UInt64)
+    case storeFailure(UInt64)
 }
 
 /// Frames that never change, made once a loop.

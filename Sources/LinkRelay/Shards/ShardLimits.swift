@@ -29,6 +29,7 @@ struct ShardLimits: Sendable {
     /// Refused messages on one connection before it is closed.
     let refusalsPerSession: UInt32 = 200
     let drainMs: UInt64
+    let codeLifetimeMs: UInt64
     /// WebSocket messages, for peers that offer it.
     let compresses: Bool
     /// HTTP answers that may be.
@@ -57,6 +58,7 @@ struct ShardLimits: Sendable {
         loopMemoryBytes = s.processMemoryBytes / max(1, loopCount)
         jsonDepth = s.jsonDepth
         policy = s.policy
+        codeLifetimeMs = UInt64(clamping: s.codeLifetime.wholeMilliseconds)
         drainMs = UInt64(clamping: s.drainWindow.wholeMilliseconds)
         compresses = s.compression
         compressesHTTP = s.httpGzip

@@ -82,6 +82,7 @@ final class EngineDirectory: Sendable {
     struct Place: Sendable {
         var loop: Int
         var role: Role?
+        var isSeated = false
     }
     private let places = Locked<[EngineSID: Place]>([:])
 

@@ -1,135 +1,19 @@
 // The store's own thread: takes jobs in order, groups the writes among them into transactions, answers after the commit.
 //
-// `submit` from any thread; all SQLite work on the one thread made here. A job is answered exactly once. Writes that were
+// All SQLite work happens on that thread (WorkerThread.swift). A job is answered exactly once. Writes that were
 // waiting together share one transaction and thus one sync; one that fails is undone alone (its savepoint), and if the shared
 // transaction itself is lost (disk full), each is tried again alone, so that nobody fails for a neighbour.
 // A job may therefore run twice: it must depend on nothing but the database. SPDX-License-Identifier: Apache-2.0
 
-import Glibc
-
-/// `@unchecked Sendable`: `connection` is touched by the store's thread only (handed over by pthread_create, which orders
-/// memory); everything else is behind `mutex`.
-final class SQLiteThread: @unchecked Sendable {
+/// Owns the connection, and with it the open database.
+final class SQLiteWorker: ThreadWorker {
     /// Most jobs that share one transaction.
-    private static let batchCount = 256
+    static let batchCount = 256
+    private let connection: SQLiteConnection
 
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var jobs: [SQLiteJob] = []
-    private var isStopping = false
-    private var stopContinuations: [CheckedContinuation<Void, Never>] = []
-    private var isStopped = false
-    private var connection: SQLiteConnection?
+    init(_ connection: sending SQLiteConnection) { self.connection = connection }
 
-    private init(_ connection: SQLiteConnection) {
-        self.connection = connection
-        mutex.initialize(to: pthread_mutex_t())
-        condition.initialize(to: pthread_cond_t())
-        pthread_mutex_init(mutex, nil)
-        pthread_cond_init(condition, nil)
-    }
-
-    deinit {
-        pthread_mutex_destroy(mutex)
-        pthread_cond_destroy(condition)
-        mutex.deallocate()
-        condition.deallocate()
-    }
-
-    /// Starts the thread, which owns `connection` from here on.
-    static func start(_ connection: sending SQLiteConnection) throws(StoreError) -> SQLiteThread {
-        let thread = SQLiteThread(connection)
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        defer { pthread_attr_destroy(&attributes) }
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        // Signals are the main thread's business.
-        var all = sigset_t()
-        var former = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_SETMASK, &all, &former)
-        defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
-        var handle = pthread_t()
-        let retained = Unmanaged.passRetained(thread)
-        let code = pthread_create(&handle, &attributes, { argument in
-            if let argument { Unmanaged<SQLiteThread>.fromOpaque(argument).takeRetainedValue().work() }
-            return nil
-        }, retained.toOpaque())
-        guard code == 0 else {
-            retained.release()
-            throw StoreError(.io, "no thread for the store: \(String(cString: strerror(code)))")
-        }
-        return thread
-    }
-
-    /// Jobs not yet taken up.
-    var queuedCount: Int {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
-        return jobs.count
-    }
-
-    /// Queues a job; after `stop` it is answered `.closed` at once.
-    func submit(_ job: SQLiteJob) {
-        pthread_mutex_lock(mutex)
-        let isRefused = isStopping
-        if !isRefused {
-            jobs.append(job)
-            pthread_cond_signal(condition)
-        }
-        pthread_mutex_unlock(mutex)
-        if isRefused { job.finish(StoreError(.closed, "the store is closed")) }
-    }
-
-    /// Lets the thread finish what is queued, close the database and end. Does not wait.
-    func stop() {
-        pthread_mutex_lock(mutex)
-        isStopping = true
-        pthread_cond_signal(condition)
-        pthread_mutex_unlock(mutex)
-    }
-
-    /// Like `stop`, and waits until the database is closed.
-    func stopAndWait() async {
-        await withCheckedContinuation { continuation in
-            pthread_mutex_lock(mutex)
-            let isOver = isStopped
-            if !isOver {
-                isStopping = true
-                stopContinuations.append(continuation)
-                pthread_cond_signal(condition)
-            }
-            pthread_mutex_unlock(mutex)
-            if isOver { continuation.resume() }
-        }
-    }
-
-    // The thread.
-
-    private func work() {
-        if let connection {
-            while let batch = nextBatch() { process(batch, connection) }
-        }
-        connection = nil  // The last reference: this closes the database, before anybody is told so.
-        pthread_mutex_lock(mutex)
-        isStopped = true
-        let waiting = stopContinuations
-        stopContinuations = []
-        pthread_mutex_unlock(mutex)
-        for continuation in waiting { continuation.resume() }
-    }
-
-    /// Waits for jobs; nil when there are none left and the store is stopping.
-    private func nextBatch() -> [SQLiteJob]? {
-        pthread_mutex_lock(mutex)
-        while jobs.isEmpty && !isStopping { pthread_cond_wait(condition, mutex) }
-        let batch = Array(jobs.prefix(Self.batchCount))
-        jobs.removeFirst(batch.count)
-        pthread_mutex_unlock(mutex)
-        return batch.isEmpty ? nil : batch
-    }
-
-    private func process(_ batch: [SQLiteJob], _ connection: SQLiteConnection) {
+    func work(_ batch: [SQLiteJob]) {
         let firstWrite = batch.firstIndex { $0.isWrite } ?? batch.endIndex
         for job in batch[..<firstWrite] { read(job, connection) }
         if firstWrite < batch.endIndex { commitTogether(batch[firstWrite...], connection) }
@@ -188,6 +72,13 @@ final class SQLiteThread: @unchecked Sendable {
     private func rollBack(_ connection: SQLiteConnection) {
         // SQLite may have rolled back by itself; a failing rollback leaves nothing to be done.
         if !connection.isAutocommit { try? connection.execute("ROLLBACK") }
+    }
+}
+
+extension WorkerThread where Worker == SQLiteWorker {
+    /// Queues a job; after `stop` it is answered `.closed` at once.
+    func ask(_ job: SQLiteJob) {
+        if !submit(job) { job.finish(StoreError(.closed, "the store is closed")) }
     }
 }
 

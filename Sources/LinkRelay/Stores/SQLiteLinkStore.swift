@@ -9,14 +9,14 @@ package final class SQLiteLinkStore: LinkStore {
     /// How long a write waits for another process' transaction.
     static let busyMilliseconds: Int32 = 3000
 
-    private let thread: SQLiteThread
+    private let thread: WorkerThread<SQLiteWorker>
 
     package let measures: StoreMeasures? = StoreMeasures()
 
     /// Jobs that wait for the store's thread.
     package var queuedCount: Int { thread.queuedCount }
 
-    private init(_ thread: SQLiteThread) { self.thread = thread }
+    private init(_ thread: WorkerThread<SQLiteWorker>) { self.thread = thread }
 
     deinit { thread.stop() }
 
@@ -34,7 +34,8 @@ package final class SQLiteLinkStore: LinkStore {
         let connection = try SQLiteConnection(path: path, busyMilliseconds: busyMilliseconds)
         try configure(connection, migrations)
         try SQLiteSchema.migrate(connection, migrations)
-        return SQLiteLinkStore(try SQLiteThread.start(connection))
+        guard let thread = WorkerThread.start(SQLiteWorker(connection)) else { throw StoreError(.io, "no thread for the store") }
+        return SQLiteLinkStore(thread)
     }
 
     /// The log and shared-memory files take their mode from this one.
@@ -70,8 +71,11 @@ package final class SQLiteLinkStore: LinkStore {
         _ = try SQLiteSchema.inspect(connection, migrations)
         let mode = try connection.first("PRAGMA journal_mode = WAL") { (row) throws(StoreError) in row.text(0) }
         guard mode == "wal" else { throw StoreError(.io, "the file system cannot hold a write-ahead log (\(mode ?? "none"))") }
+        // A small page cache (in KiB): joins are answered from the directory, and the system caches the file anyway.
         try connection.execute(
-            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 16777216")
+            """
+            PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -256
+            """)
     }
 
     func read<Answer: Sendable>(_ body: @escaping SQLiteQuestion<Answer>.Body) async throws(StoreError) -> Answer {
@@ -88,7 +92,7 @@ package final class SQLiteLinkStore: LinkStore {
     ) async throws(StoreError) -> Answer {
         let start = ContinuousClock.now
         let result = await withCheckedContinuation { continuation in
-            thread.submit(SQLiteQuestion(isWrite: isWrite, continuation: continuation, body: body))
+            thread.ask(SQLiteQuestion(isWrite: isWrite, continuation: continuation, body: body))
         }
         (isWrite ? measures?.writes : measures?.reads)?.add(ContinuousClock.now - start)
         if case .failure(let error) = result { measures?.note(error) }

@@ -27,6 +27,10 @@ extension Shard {
             counters.refuse(.badTransport)
             return refuseEngine(connection, .transportUnknown, cors)
         }
+        guard !query.wantsScript else {
+            counters.refuse(.badTransport)
+            return refuseEngine(connection, .badRequest, cors)
+        }
         if let sid = query.sid {
             continueEngine(connection, sid, source, isPolling: transport == .polling, cors)
         } else {

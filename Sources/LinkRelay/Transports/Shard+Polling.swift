@@ -19,6 +19,7 @@ extension Shard {
         }
         engine.lastHeardMs = nowMs
         session.unconfirmed?.confirm(through: engine.polledSequence)
+        if session.isLeaving, engine.queueCount == 0 { return refuseLastPoll(connection, session, cors) }
         engine.corsHeaders = cors
         engine.pendingPoll = connection
         connection.setSession(session)
@@ -134,17 +135,15 @@ extension Shard {
     }
 
     private func putAside(_ session: Session, _ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard session.deferredInput.count + bytes.count <= limits.sdMessageBytes else { return false }
-        if !session.deferredInput.isEmpty { session.deferredInput.append(0x1E) }
-        session.deferredInput.append(contentsOf: bytes)
+        guard session.deferredByteCount + bytes.count <= limits.sdMessageBytes else { return false }
+        session.deferInput(bytes)
         return true
     }
 
     /// What was put aside while the session was joining.
     func replayDeferred(_ session: Session, _ engine: EngineState) {
         guard !engine.isReceiving else { return }
-        let input = session.deferredInput
-        session.deferredInput = []
+        let input = session.takeDeferredInput()
         let isSound = input.withUnsafeBytes { process(session, engine, $0) }
         guard isSound else {
             counters.refuse(.malformed)

@@ -38,7 +38,12 @@ extension Shard {
         do throws(SocketIOError) {
             packet = try SocketIO.decode(bytes.bytes, from: 1, maxDepth: limits.jsonDepth)
         } catch {
+            guard engine.isConnected else { return endUnconnected(session, .malformed) }
             return refuse(session, .malformed, error.sentence, ack: nil)
+        }
+        // CONNECT_ERROR has been sent for any other namespace, and a DISCONNECT from it asks for nothing.
+        guard engine.isConnected || packet.kind == .connect || packet.kind == .disconnect else {
+            return endUnconnected(session, .invalidNamespace)
         }
         switch packet.kind {
         case .event: event(session, engine, bytes, packet)
@@ -56,8 +61,8 @@ extension Shard {
     @inline(__always)
     private func event(_ session: Session, _ engine: EngineState, _ bytes: UnsafeRawBufferPointer, _ packet: SocketIOPacket) {
         let ack = packet.ackID.isEmpty ? nil : AckReference(bytes: Array(bytes[packet.ackID]))
-        guard engine.isConnected, packet.isRootNamespace else {
-            return refuse(session, .invalidNamespace, "Connect the namespace / first.", ack: nil)
+        guard packet.isRootNamespace else {
+            return refuse(session, .invalidNamespace, "There is only the namespace /.", ack: nil)
         }
         guard let event = packet.event else {
             return refuse(session, .unknownEvent, "There is no such event; see PROTOCOL.md.", ack: ack)
@@ -69,6 +74,14 @@ extension Shard {
                 text: packet.payloadString.isEmpty ? nil : bytes[packet.payloadString], id: bytes[packet.fields.id],
                 type: bytes[packet.fields.type], status: packet.fields.status, isObject: packet.fields.isObject,
                 hasEscapedName: packet.fields.hasEscapedName, ack: ack))
+    }
+
+    /// The first packet has to be CONNECT: anything else ends the transport (Socket.IO v5, "Connection to a namespace"). No `error` is sent,
+    /// since there is no namespace to send it on.
+    @inline(never)
+    private func endUnconnected(_ session: Session, _ reason: RefusalReason) {
+        counters.refuse(reason)
+        endEngine(session, reason: reason.code, isClean: false)
     }
 
     private func connect(_ session: Session, _ engine: EngineState, _ bytes: UnsafeRawBufferPointer, _ packet: SocketIOPacket) {

@@ -80,9 +80,7 @@ extension Shard {
             engine.pendingPoll = nil
             respondPoll(poll, engine, body: Array("6".utf8))
         }
-        if let role = session.role {
-            probe.setMessageCeiling((role == .sd ? limits.sdMessageBytes : limits.clientMessageBytes) + Self.framingAllowance)
-        }
+        if session.role != nil { probe.setMessageCeiling(messageCeiling(of: session) + Self.framingAllowance) }
         startHeartbeat(session)
         while let message = engine.dequeue() {
             transmit(session, message)

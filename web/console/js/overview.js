@@ -6,6 +6,11 @@ import { perSecond, size } from "./words.js";
 
 const TILES = ["Rooms", "Members", "Connections", "Messages a second, in", "Traffic, in", "Memory"];
 
+/** `1 link`, `2 links`. */
+function counted(number, word) {
+  return `${count.format(number)} ${word}${number === 1 ? "" : "s"}`;
+}
+
 export function overview() {
   const tiles = TILES.map((title) => {
     const value = h("span");
@@ -18,12 +23,12 @@ export function overview() {
       if (!status) return;
       const speed = (rate) => (rate === null ? "–" : `${size(rate)}/s`);
       const texts = [
-        [count.format(status.rooms), `of ${count.format(status.links)} links`],
-        [count.format(status.members.sd + status.members.client), `${count.format(status.members.sd)} extensions, ${count.format(status.members.client)} clients`],
-        [count.format(status.connections), `${count.format(status.websockets)} WebSockets`],
+        [count.format(status.rooms), `of ${counted(status.links, "link")}`],
+        [count.format(status.members.sd + status.members.client), `${counted(status.members.sd, "extension")}, ${counted(status.members.client, "client")}`],
+        [count.format(status.connections), counted(status.websockets, "WebSocket")],
         [perSecond(rates.messagesIn), `${perSecond(rates.messagesOut)} out, ${count.format(status.commandsInFlight)} in flight`],
         [speed(rates.bytesIn), `${speed(rates.bytesOut)} out`],
-        [size(status.residentBytes), `${size(status.queuedBytes)} queued, ${count.format(status.openFiles)} files`],
+        [size(status.residentBytes), `${size(status.queuedBytes)} queued, ${counted(status.openFiles, "file")}`],
       ];
       texts.forEach(([value, more], i) => {
         setText(tiles[i].value, value);

@@ -27,7 +27,7 @@ function input(attributes) {
 function makeFields() {
   return {
     url: field("Download URL", input({ inputmode: "url", placeholder: "https://…/model.safetensors" })),
-    hash: field("SHA-256", input({ class: "mono", maxlength: 80, placeholder: "64 hex digits" }), "The install compares it with the file it has downloaded."),
+    hash: field("SHA-256", input({ class: "mono", maxlength: 80, placeholder: "64 hex digits" }), "Civitai shows it on the model’s page, among the file’s hashes. The install compares it with what it has downloaded."),
     type: field("Type", h("select", null, RESOURCE_TYPES.map((type) => h("option", { value: type }, type)))),
     name: field("File name", input({ maxlength: 200, placeholder: "model.safetensors" })),
     modelName: field("Model name (optional)", input({ maxlength: 200 })),

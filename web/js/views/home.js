@@ -77,6 +77,12 @@ export function homeView(app) {
     ),
     workspace,
   );
+  /** On a narrow screen the list and the stage take turns: whoever used the keyboard goes on in the one that is shown. */
+  function keepFocus() {
+    if (document.activeElement.checkVisibility()) return;
+    if (stage.contains(document.activeElement)) list.node.querySelector(".row")?.focus();
+    else stage.focus({ preventScroll: true });
+  }
   let selectedId = null;
   return {
     node,
@@ -94,6 +100,7 @@ export function homeView(app) {
       if (state.selectedId !== selectedId) {
         selectedId = state.selectedId;
         scrollTo(0, 0);
+        keepFocus();
       }
     },
   };

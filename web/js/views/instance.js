@@ -75,6 +75,14 @@ function headView(app) {
   };
 }
 
+/** Why the page is not in its room, once that is worth saying: a connection that is back after a try or two is not. */
+function noticeText({ phase, detail }) {
+  if (phase === "refused") return `The server did not let this page into the room: ${detail.msg}`;
+  if (phase === "stopped") return `The server closed the connection for good: ${detail.reason ? reasonText(detail.reason) : `code ${detail.code}`}.`;
+  if (detail.attempt >= 2) return "The server cannot be reached. This page keeps trying; what it shows may be out of date.";
+  return "";
+}
+
 function noticeView(app) {
   const text = h("p");
   const retry = button("Connect now", { onClick: () => app.room.retry() });
@@ -82,11 +90,9 @@ function noticeView(app) {
   return {
     node,
     update({ room }) {
-      const isShown = room.phase === "stopped" || room.phase === "refused";
-      show(node, isShown);
-      if (!isShown) return;
-      const why = room.phase === "refused" ? room.detail.msg : room.detail.reason ? reasonText(room.detail.reason) : `code ${room.detail.code}`;
-      setText(text, room.phase === "refused" ? `The server did not let this page into the room: ${why}` : `The server closed the connection for good: ${why}.`);
+      const said = noticeText(room);
+      show(node, said !== "");
+      if (said) setText(text, said);
     },
   };
 }

@@ -5,10 +5,11 @@
 import { api } from "../api.js";
 import { h, setText, show } from "../dom.js";
 import { countdown, groupedCode } from "../format.js";
+import { approvalView } from "./approval.js";
 import { button, copyButton, copyLine, field, tabs } from "./parts.js";
 
 const NAME_LENGTH = 80;
-const LOCAL_HOST = /^(localhost|127\.|\[::1\])/;
+const IS_LOCAL = /^(localhost|127\.|\[::1\])/.test(location.hostname);
 
 function guide(items) {
   return h("ol", { class: "guide" }, items.map((item) => h("li", null, item)));
@@ -28,9 +29,11 @@ function guides() {
     ["The app’s server is fixed when it is built. Build it with:", copyLine(`MAIN_VITE_SOCKET_URL=${address}`, "variable")],
     ["Start it and type the code into its six boxes."],
   ]);
-  const bar = tabs("Your client", [["a1111", "A1111 web UI", a1111], ["comfy", "ComfyUI", comfy], ["desktop", "Desktop app", desktop]]);
-  return h("section", { class: "guides" }, h("h2", null, "Then, on the install"), bar.node, a1111, comfy, desktop,
-    h("p", { class: "muted" }, "This server’s address:"), copyLine(address, "address"));
+  const bar = tabs("Your client", [["a1111", "A1111", a1111], ["comfy", "ComfyUI", comfy], ["desktop", "Desktop app", desktop]]);
+  return h("section", { class: "guides" }, h("h2", null, "Where to enter it"), bar.node, a1111, comfy, desktop,
+    h("p", { class: "muted" }, "This server’s address:"), copyLine(address, "address"),
+    IS_LOCAL && h("div", { class: "field-hint" }, "It works on this computer only. For an install elsewhere, or a phone: let the relay listen on the network (",
+      h("code", null, "--listen 0.0.0.0:8787"), ") and open this page by this computer’s network address."));
 }
 
 /** The picture of the code as a link to this page; nothing at all if the server makes none. */
@@ -38,7 +41,7 @@ function qrView() {
   const image = h("img", { alt: "QR code that shows this pairing code on a phone", width: 168, height: 168 });
   const note = h("p", { class: "muted" }, "Scan to show the code on a phone.");
   const node = h("figure", { class: "qr", hidden: true }, image, h("figcaption", null, note));
-  if (LOCAL_HOST.test(location.hostname)) setText(note, "Opens on this computer only; use its network address to scan from a phone.");
+  if (IS_LOCAL) setText(note, "Opens on this computer only; use its network address to scan from a phone.");
   let shownCode = null;
   let url = null;
   function free() {
@@ -97,6 +100,7 @@ export function pairingView(app) {
   const waiting = h("p", { class: "waiting", role: "status" });
   const qr = qrView();
   const name = nameField(app);
+  const approval = approvalView(app);
   const again = button("Get a new code", { kind: "primary", onClick: () => app.rekeyInstance(app.store.get().selectedId) });
   const fresh = h("div", { class: "code-side" },
     h("h2", null, "Enter this code on your install"), codeText,
@@ -104,7 +108,7 @@ export function pairingView(app) {
   const expired = h("div", { class: "code-side" }, h("h2", null, "This code has expired"),
     h("p", { class: "muted" }, "Codes live for a few minutes, so that nobody can guess them. A new one takes a second."), again);
   const panel = h("div", { class: "card code-card" }, fresh, expired, qr.node);
-  const node = h("div", { class: "pairing" }, panel, h("div", { class: "card name-card" }, name.node), h("div", { class: "card" }, guides()));
+  const node = h("div", { class: "pairing" }, approval.node, panel, h("div", { class: "card" }, guides()), h("div", { class: "card name-card" }, name.node));
   return {
     node,
     update(state, instance, condition, now) {
@@ -115,8 +119,10 @@ export function pairingView(app) {
       qr.update(code);
       show(fresh, isFresh);
       show(expired, condition === "expired");
+      if (!isFresh) show(approval.node, false);
       if (!isFresh) return;
       name.update(instance);
+      approval.update(state, instance);
       setText(left, instance.expiresAt === null ? "" : `Expires in ${countdown(instance.expiresAt, now)}`);
       const isThere = state.room.phase === "joined";
       setText(waiting, isThere ? "Waiting for your install…" : state.room.phase === "waiting" ? "Reconnecting…" : "Connecting…");

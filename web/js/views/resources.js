@@ -84,6 +84,7 @@ function emptyView(app, add) {
       if (room.resourcesState === "error") say("The list did not arrive", room.resourcesError, "Ask again", ask);
       else if (room.resourcesState === "slow") say("Still waiting for the list", "A large library takes a while on its first look: the install hashes every file.", "Ask again", ask);
       else if (room.resources?.length === 0) say("No resources yet", "This install reports an empty library.", "Add a resource", () => add.open());
+      else if (room.phase !== "joined") say("Not connected to the server", "The list appears as soon as the server answers.", "", () => {});
       else if (condition === "offline") say("The install is offline", "Start Stable Diffusion; it comes back by itself and its resources appear here.", "", () => {});
       else say("Loading resources…", "Asking the install for its list.", "", () => {});
     },
@@ -110,7 +111,7 @@ function typeChips(choose) {
 }
 
 export function resourcesView(app, add) {
-  const filter = h("input", { type: "search", placeholder: "Filter by name, hash or path", "aria-label": "Filter resources", autocomplete: "off", spellcheck: "false" });
+  const filter = h("input", { type: "search", placeholder: "Name, hash, path", "aria-label": "Filter resources", autocomplete: "off", spellcheck: "false" });
   const chips = typeChips((chosen) => {
     type = chosen;
     refilter();

@@ -1,0 +1,90 @@
+"""The machine's and the operator's limits reached: descriptors, memory, connections. SPDX-License-Identifier: Apache-2.0"""
+import time
+
+from peers import TEXT, dial, flood, frame, upgrade
+from rig import Rig, until
+from torture import case
+
+OPEN_FILES = 256
+
+
+def greets_in(rig, key, seconds):
+    """Seconds until somebody new is in the room; None if nobody was let in."""
+    def enters():
+        try:
+            rig.member("client", key, seconds=1).close()
+            return True
+        except OSError:
+            return False
+    return until(enters, seconds)
+
+
+@case("more connections than the process may open files", 60)
+def descriptors(folder):
+    with Rig(folder, open_files=OPEN_FILES, connection_count=20_000) as rig:
+        key = rig.room("later")
+        with rig.attack(memory_mb=16):
+            healthy_cpu = rig.relay.cpu_seconds()
+            time.sleep(4)
+            usual = (rig.relay.cpu_seconds() - healthy_cpu) / 4
+            crowd = []
+            for _ in range(OPEN_FILES * 2):
+                try:
+                    crowd.append(upgrade(rig.relay.address, "/link", seconds=0.1)[0])
+                except OSError:
+                    # Left in the backlog or refused: these keep knocking.
+                    crowd.append(dial(rig.relay.address))
+                if len(crowd) > OPEN_FILES + 60:
+                    break
+            before = rig.relay.cpu_seconds()
+            time.sleep(5)
+            rig.bound("processor while full", ((rig.relay.cpu_seconds() - before) / 5 - usual) * 100, 10, " %")
+            for one in crowd:
+                one.close()
+            again = greets_in(rig, key, 10)
+            rig.bound("accepts again after", 99 if again is None else again, 1, " s")
+        rig.expect(rig.relay.metric("accept_paused_total") > 0, "the limit was never reached")
+    return rig
+
+
+@case("connections past connection-count are refused with 503, and let in as soon as there is room", 60)
+def connection_count(folder):
+    with Rig(folder, connection_count=200) as rig:
+        key = rig.room("later")
+        with rig.attack(memory_mb=16):
+            crowd, refused = [], 0
+            for _ in range(400):
+                try:
+                    crowd.append(upgrade(rig.relay.address, "/link", seconds=2)[0])
+                except ConnectionError as error:
+                    refused += "503" in str(error)
+            time.sleep(2)
+            for one in crowd:
+                one.close()
+            again = greets_in(rig, key, 10)
+            rig.bound("accepts again after", 99 if again is None else again, 1, " s")
+        rig.figure(f"{len(crowd)} let in, {refused} answered 503")
+        rig.expect(refused > 100, "few were refused with 503")
+    return rig
+
+
+@case("ten rooms queue for members that do not read, over the process's memory budget", 60)
+def memory_budget(folder):
+    budget = 64 << 20
+    with Rig(folder, process_memory_bytes=budget, room_memory_bytes=budget, member_queue_bytes=1 << 30, member_queue_count=100_000) as rig:
+        senders = []
+        for number in range(10):
+            key = rig.room(f"budget-{number}")
+            senders.append(rig.member("sd", key))
+            # Kept open, never read.
+            setattr(rig, f"idle_{number}", rig.member("client", key, receive_bytes=8192))
+        status = frame(TEXT, b'{"event":"commandStatus","data":{"type":"resources:list","pad":"%s"}}' % (b"x" * 60_000))
+        with rig.attack(memory_mb=budget / 1e6 * 1.4 + 8):
+            written, ended = flood(senders, status * 8, 8)
+            queued = rig.relay.metric("queued_bytes")
+            rig.bound("queued", queued / 1e6, budget / 1e6 * 1.1, " MB")
+        rig.figure(f"{written / 1e6:.0f} MB taken in 8 s, {ended} senders cut")
+        rig.expect(queued > budget * 0.5, "the budget was never reached")
+        late = rig.relay.metric('messages_dropped_total{reason="no_memory"}')
+        rig.figure(f"{late:.0f} dropped for memory")
+    return rig
