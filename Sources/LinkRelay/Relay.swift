@@ -61,7 +61,7 @@ package final class Relay: Sendable {
                 throw .noResources("loop \(index)")
             }
             let shard = Shard(index: index, loop: loop, shared: shared)
-            loop.box.shard = shard
+            loop.box.shard = .passUnretained(shard)
             actors.append(ShardActor(loop: loop, shard: shard))
         }
         shards = actors

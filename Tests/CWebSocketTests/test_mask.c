@@ -23,9 +23,8 @@ static bool agree(size_t before, size_t n, const uint8_t mask[4], size_t offset)
 {
     uint8_t *a = check_guarded(source, before + n);
     uint8_t *b = check_guarded_twin(source, before + n);
-    ws_unmask(a + before, n, mask, offset);
-    ws_unmask_scalar(b + before, n, mask, offset);
-    return memcmp(a, b, before + n) == 0;
+    const bool is_ascii = ws_unmask(a + before, n, mask, offset);
+    return ws_unmask_scalar(b + before, n, mask, offset) == is_ascii && memcmp(a, b, before + n) == 0;
 }
 
 TEST(mask_known)
@@ -41,6 +40,24 @@ TEST(mask_known)
     ws_unmask_scalar(q, sizeof q, mask, 2);
     ws_unmask_scalar(q, sizeof q, mask, 2);
     CHECK(memcmp(q, "llo", 3) == 0);
+}
+
+/* One byte that is not ASCII, at every place of every length: the only one that may be missed. */
+TEST(mask_sees_every_byte)
+{
+    const uint8_t mask[4] = {0x81, 0x42, 0xF3, 0x24};
+    static const uint8_t others[] = {0x80, 0xC3, 0xFF};
+    bool ok = true;
+    for (size_t n = 0; n <= 210; n++) {
+        for (size_t at = 0; at <= n; at++) {
+            const size_t offset = (n + at) & 3;
+            for (size_t i = 0; i < n; i++)
+                source[i] = (uint8_t)((i == at ? others[i % 3] : i & 0x7F) ^ mask[(offset + i) & 3]);
+            uint8_t *p = check_guarded(source, n);
+            ok = ok && ws_unmask(p, n, mask, offset) == (at == n);
+        }
+    }
+    CHECK(ok);
 }
 
 TEST(mask_every_small_length_and_offset)

@@ -380,6 +380,8 @@ cws_message *CWS_NULLABLE cws_message_new(cws_loop *l, cws_opcode op, size_t n);
 cws_message *CWS_NULLABLE cws_message_around(cws_loop *l, cws_slice payload, cws_slice before, cws_slice after);
 uint8_t *cws_message_bytes(cws_message *m); /* the payload; write before the first send */
 size_t cws_message_size(const cws_message *m);
+/* A hint: m is about to be touched. */
+static inline void cws_message_expect(const cws_message *m) { __builtin_prefetch(m, 1); }
 void cws_message_retain(cws_message *m);
 void cws_message_release(cws_message *m);
 

@@ -108,33 +108,7 @@ bool cws_conn_leave(cws_conn *c)
     return false;
 }
 
-bool cws_conn_is_leaving(const cws_conn *c) { return c->loop->current == c && c->loop->move_to; }
-
-void cws_conn_work(cws_conn *c, uint8_t flags)
-{
-    if (c->state == CWS_S_DEAD)
-        return;
-    c->work_flags |= flags;
-    if (cws_link_is_alone(&c->work))
-        cws_link_append(&c->loop->work, &c->work);
-}
-
 /* ---- input permission and epoll interest */
-
-bool cws_conn_wants_input(const cws_conn *c)
-{
-    if (cws_conn_is_leaving(c))
-        return false;
-    switch ((cws_state)c->state) {
-    case CWS_S_HTTP: return !c->is_paused && cws_http_wants_input(c);
-    case CWS_S_WS_OPEN: return !c->is_paused && !c->is_resting;
-    case CWS_S_WS_CLOSING: return !c->hears_out || (!c->is_paused && !c->is_resting);
-    case CWS_S_LINGER: return true;
-    case CWS_S_DRAIN:
-    case CWS_S_DEAD: return false;
-    }
-    return false;
-}
 
 void cws_conn_update_interest(cws_conn *c, bool is_lazy)
 {
@@ -225,12 +199,6 @@ void cws_conn_peer(const cws_conn *c, cws_address *out)
     memcpy(out->bytes, c->peer_bytes, sizeof out->bytes);
 }
 
-size_t cws_conn_low_mark(const cws_conn *c)
-{
-    const size_t quarter = c->queue_ceiling_bytes / 4;
-    return quarter < c->loop->limits.queue_low_bytes ? quarter : c->loop->limits.queue_low_bytes;
-}
-
 uint64_t cws_loop_held_bytes(const cws_loop *l) { return l->stats.queued_bytes + l->stats.buffered_bytes; }
 
 void cws_set_queue_ceiling(cws_conn *c, size_t bytes, uint32_t count)
@@ -246,7 +214,8 @@ cws_status cws_send(cws_conn *c, cws_message *m)
     assert(m->loop == c->loop);
     if (c->state != CWS_S_WS_OPEN)
         return CWS_WRONG_STATE;
-    m = cws_message_for(c, m);
+    if (c->deflate_bits > 0)
+        m = cws_message_for(c, m);
     const size_t n = cws_message_wire_n(m);
     const size_t queued = cws_queued_bytes(c);
     if (n > c->queue_ceiling_bytes || queued > c->queue_ceiling_bytes - n ||

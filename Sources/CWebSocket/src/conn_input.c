@@ -49,13 +49,14 @@ static size_t feed(cws_conn *c, uint8_t *p, size_t n)
     size_t used = 0;
     while (used < n && cws_conn_wants_input(c)) {
         size_t k;
-        if (c->state == CWS_S_HTTP)
+        if (c->state == CWS_S_HTTP) {
             k = cws_http_feed(c, p + used, n - used);
-        else if (c->state == CWS_S_LINGER)
+            cws_http_free_dead(c->loop); /* or a row of pipelined requests would all be kept to the end of the turn */
+        } else if (c->state == CWS_S_LINGER) {
             k = feed_linger(c, n - used);
-        else
+        } else {
             k = cws_ws_feed(c, p + used, n - used);
-        cws_http_free_dead(c->loop);
+        }
         if (k == 0)
             break;
         used += k;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define CONTROL_PAYLOAD_MAX 125u
+#define WHOLE_TEXT 0x81u /* nearly every frame there is; nothing in it needs judging */
 
 static bool is_control(uint8_t opcode) { return (opcode & 0x8) != 0; }
 
@@ -26,11 +27,15 @@ static bool first_byte_fits(const ws_frame *f, uint8_t byte, bool allow_rsv1)
 /* The extended length; false when a shorter form would have done or the top bit is set. */
 static bool read_length(ws_frame *f, const uint8_t *p, size_t width)
 {
+    if (width == 2) {
+        f->payload_n = (uint64_t)(p[0] << 8 | p[1]);
+        return f->payload_n > CONTROL_PAYLOAD_MAX;
+    }
     uint64_t length = 0;
-    for (size_t i = 0; i < width; i++)
+    for (size_t i = 0; i < 8; i++)
         length = (length << 8) | p[i];
     f->payload_n = length;
-    return width == 2 ? length > CONTROL_PAYLOAD_MAX : length > UINT16_MAX && (length >> 63) == 0;
+    return length > UINT16_MAX && (length >> 63) == 0;
 }
 
 cws_parse ws_parse_frame(ws_frame *f, const uint8_t *p, size_t n, bool allow_rsv1)
@@ -38,16 +43,17 @@ cws_parse ws_parse_frame(ws_frame *f, const uint8_t *p, size_t n, bool allow_rsv
     *f = (ws_frame){.reason = CWS_R_NONE};
     if (n == 0)
         return CWS_PARSE_MORE;
-    f->is_final = (p[0] & 0x80) != 0;
-    f->rsv1 = (p[0] & 0x40) != 0;
-    f->opcode = p[0] & 0x0F;
-    if (!first_byte_fits(f, p[0], allow_rsv1))
+    const uint8_t first = p[0];
+    f->is_final = (first & 0x80) != 0;
+    f->rsv1 = (first & 0x40) != 0;
+    f->opcode = first & 0x0F;
+    if (first != WHOLE_TEXT && !first_byte_fits(f, first, allow_rsv1))
         goto refuse;
     if (n < 2)
         return CWS_PARSE_MORE;
 
-    const uint8_t length = p[1] & 0x7F;
-    if ((p[1] & 0x80) == 0 || (is_control(f->opcode) && length > CONTROL_PAYLOAD_MAX))
+    const uint8_t second = p[1], length = second & 0x7F;
+    if ((second & 0x80) == 0 || (length > CONTROL_PAYLOAD_MAX && is_control(first & 0x0F)))
         goto refuse;
     const size_t width = length < 126 ? 0 : length == 126 ? 2 : 8;
     f->payload_n = length;

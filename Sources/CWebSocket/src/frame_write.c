@@ -11,9 +11,14 @@ size_t ws_write_header(uint8_t out[10], uint8_t opcode, bool is_final, bool rsv1
         out[1] = (uint8_t)payload_n;
         return 2;
     }
-    const size_t width = payload_n <= UINT16_MAX ? 2 : 8;
-    out[1] = width == 2 ? 126 : 127;
-    for (size_t i = 0; i < width; i++)
-        out[2 + i] = (uint8_t)(payload_n >> (8 * (width - 1 - i)));
-    return 2 + width;
+    if (payload_n <= UINT16_MAX) {
+        out[1] = 126;
+        out[2] = (uint8_t)(payload_n >> 8);
+        out[3] = (uint8_t)payload_n;
+        return 4;
+    }
+    out[1] = 127;
+    for (size_t i = 0; i < 8; i++)
+        out[2 + i] = (uint8_t)(payload_n >> (8 * (7 - i)));
+    return 10;
 }

@@ -277,15 +277,11 @@ struct cws_conn {
 };
 
 /* conn.c */
-size_t cws_conn_low_mark(const cws_conn *c);
 cws_conn *cws_conn_new(cws_loop *l, int fd, uint16_t tag, const cws_address *peer);
 void cws_conn_kill(cws_conn *c, cws_reason reason);
 void cws_conn_free(cws_conn *c);
 void cws_conn_enter(cws_conn *c);             /* around callbacks for c; */
 bool cws_conn_leave(cws_conn *c);             /* false: c is dead or has moved away, do not touch it */
-bool cws_conn_is_leaving(const cws_conn *c);  /* a move was asked for inside the present callback */
-void cws_conn_work(cws_conn *c, uint8_t flags);
-bool cws_conn_wants_input(const cws_conn *c);
 /* Brings epoll in line. Lazy keeps interest in input that will only be refused if it comes: most answers are faster. */
 void cws_conn_update_interest(cws_conn *c, bool is_lazy);
 void cws_conn_count_buffered(cws_conn *c);
@@ -412,6 +408,42 @@ struct cws_loop {
     cws_mail *mail_first, *mail_last;
     bool is_stop_asked, is_mailbox_closed;
 };
+/* ---- asked several times a message, and so not called */
+
+/* A move was asked for inside the present callback. */
+static inline bool cws_conn_is_leaving(const cws_conn *c) { return c->loop->current == c && c->loop->move_to; }
+
+static inline bool cws_conn_wants_input(const cws_conn *c)
+{
+    if (cws_conn_is_leaving(c))
+        return false;
+    switch ((cws_state)c->state) {
+    case CWS_S_HTTP: return !c->is_paused && cws_http_wants_input(c);
+    case CWS_S_WS_OPEN: return !c->is_paused && !c->is_resting;
+    case CWS_S_WS_CLOSING: return !c->hears_out || (!c->is_paused && !c->is_resting);
+    case CWS_S_LINGER: return true;
+    case CWS_S_DRAIN:
+    case CWS_S_DEAD: return false;
+    }
+    return false;
+}
+
+static inline void cws_conn_work(cws_conn *c, uint8_t flags)
+{
+    if (c->state == CWS_S_DEAD)
+        return;
+    c->work_flags |= flags;
+    if (cws_link_is_alone(&c->work))
+        cws_link_append(&c->loop->work, &c->work);
+}
+
+/* Above this a queue is behind; back at it, its owner is told. */
+static inline size_t cws_conn_low_mark(const cws_conn *c)
+{
+    const size_t quarter = c->queue_ceiling_bytes / 4;
+    return quarter < c->loop->limits.queue_low_bytes ? quarter : c->loop->limits.queue_low_bytes;
+}
+
 bool cws_loop_mail(cws_loop *l, cws_mail *m); /* any thread; false: the loop has ended */
 void cws_loop_end_turn(cws_loop *l);
 void cws_loop_run_mail(cws_loop *l);

@@ -9,8 +9,12 @@
 
 #define SMALLEST_CLASS_BYTES 128u
 #define DOUBLING_CLASSES 9u
-#define CLASS_KEPT_BYTES (512u * 1024u)        /* what one of them may keep for reuse */
-#define LARGE_KEPT_BYTES (4u * 1024u * 1024u)  /* what all larger ones may keep together */
+#define SMALL_CLASSES 4u
+#define SMALL_KEPT_BYTES (2u * 1024u * 1024u)  /* what one of the small ones may keep for reuse: thousands wait for proof of their arrival; */
+#define CLASS_KEPT_BYTES (512u * 1024u)        /* one of the others that double, */
+#define LARGE_KEPT_BYTES (4u * 1024u * 1024u)  /* and all larger ones together */
+#define CACHE_LINE_BYTES 64u
+#define PREFETCHED_BYTES 512u
 
 /* Doubling would waste up to half of what is large: from 32 KiB on there are four sizes to each doubling. */
 static size_t class_bytes(unsigned size_class)
@@ -19,6 +23,14 @@ static size_t class_bytes(unsigned size_class)
         return (size_t)SMALLEST_CLASS_BYTES << size_class;
     const unsigned quarter = size_class - DOUBLING_CLASSES;
     return (size_t)(5u + quarter % 4) << (13 + quarter / 4);
+}
+
+/* A recycled message was last touched long ago, when it was sent: its memory is on the way while the one before it is filled. */
+static void fetch(const cws_message *m, size_t need)
+{
+    const size_t most = need < PREFETCHED_BYTES ? need : PREFETCHED_BYTES;
+    for (size_t i = 0; m && i < most; i += CACHE_LINE_BYTES)
+        __builtin_prefetch((const char *)m + i, 1);
 }
 
 cws_message *cws_message_block(cws_loop *l, size_t at, size_t n)
@@ -35,6 +47,7 @@ cws_message *cws_message_block(cws_loop *l, size_t at, size_t n)
         m = l->free_messages[size_class];
         l->free_messages[size_class] = m->next;
         l->free_message_count[size_class]--;
+        fetch(m->next, need);
         if (size_class >= DOUBLING_CLASSES)
             l->kept_large_bytes -= class_bytes(size_class);
     } else {
@@ -59,10 +72,8 @@ static cws_message *allocate(cws_loop *l, size_t n) { return cws_message_block(l
 
 void cws_message_seal(cws_message *m, uint8_t opcode, bool is_compressed)
 {
-    uint8_t header[10];
-    size_t n = ws_write_header(header, opcode, true, is_compressed, m->payload_n);
-    m->header_n = (uint8_t)n;
-    memcpy(cws_message_payload(m) - n, header, n);
+    m->header_n = (uint8_t)ws_header_size(m->payload_n);
+    (void)ws_write_header(cws_message_payload(m) - m->header_n, opcode, true, is_compressed, m->payload_n);
 }
 
 cws_message *cws_message_new(cws_loop *l, cws_opcode op, size_t n)
@@ -116,7 +127,7 @@ static bool has_room(cws_loop *l, unsigned size_class)
 {
     const size_t bytes = class_bytes(size_class);
     if (size_class < DOUBLING_CLASSES)
-        return (l->free_message_count[size_class] + 1) * bytes <= CLASS_KEPT_BYTES;
+        return (l->free_message_count[size_class] + 1) * bytes <= (size_class < SMALL_CLASSES ? SMALL_KEPT_BYTES : CLASS_KEPT_BYTES);
     if (l->kept_large_bytes + bytes > LARGE_KEPT_BYTES)
         return false;
     l->kept_large_bytes += bytes;

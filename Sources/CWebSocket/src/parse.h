@@ -65,12 +65,14 @@ cws_parse ws_parse_frame(ws_frame *f, const uint8_t *p, size_t n, bool allow_rsv
 /* Close codes a peer may send: 1000-1003, 1007-1014, 3000-4999. */
 bool ws_close_code_valid(uint16_t code);
 
-/* ---- frame_write.c: server frame header into out (up to 10 bytes); returns its length. */
+/* ---- frame_write.c: server frame header into out (up to 10 bytes); returns its length, which is known before. */
+static inline size_t ws_header_size(uint64_t payload_n) { return payload_n < 126 ? 2 : payload_n <= UINT16_MAX ? 4 : 10; }
 size_t ws_write_header(uint8_t out[10], uint8_t opcode, bool is_final, bool rsv1, uint64_t payload_n);
 
-/* ---- mask.c: in place; `offset` is the payload offset of p[0] modulo 4. Vectorised, with a scalar twin for tests. */
-void ws_unmask(uint8_t *p, size_t n, const uint8_t mask[4], size_t offset);
-void ws_unmask_scalar(uint8_t *p, size_t n, const uint8_t mask[4], size_t offset);
+/* ---- mask.c: in place; `offset` is the payload offset of p[0] modulo 4. True when all that came out is ASCII. Vectorised, with a scalar
+ * twin for tests. */
+bool ws_unmask(uint8_t *p, size_t n, const uint8_t mask[4], size_t offset);
+bool ws_unmask_scalar(uint8_t *p, size_t n, const uint8_t mask[4], size_t offset);
 
 /* ---- utf8.c: incremental (state 0 = between characters). Vectorised ASCII runs; scalar twin for tests. */
 typedef struct utf8_state { uint8_t need, low, high; } utf8_state;

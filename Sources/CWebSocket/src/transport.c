@@ -26,8 +26,15 @@ static ssize_t plain_read(cws_conn *c, uint8_t *p, size_t n)
 
 static ssize_t plain_writev(cws_conn *c, const struct iovec *v, int count)
 {
-    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)v, .msg_iovlen = (size_t)count};
     ssize_t put;
+    if (count == 1) { /* send() has less to read from us than sendmsg() */
+        do
+            put = send(c->fd, v[0].iov_base, v[0].iov_len, MSG_NOSIGNAL);
+        while (put < 0 && errno == EINTR)
+            ;
+        return outcome(put);
+    }
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)v, .msg_iovlen = (size_t)count};
     do
         put = sendmsg(c->fd, &message, MSG_NOSIGNAL);
     while (put < 0 && errno == EINTR)

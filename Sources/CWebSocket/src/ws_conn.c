@@ -38,18 +38,19 @@ void cws_ws_deliver(cws_conn *c, uint8_t opcode, cws_slice bytes)
     CWS_CALL(c->loop, on_message, c, c->user, opcode == OPCODE_TEXT ? CWS_TEXT : CWS_BINARY, bytes.p, bytes.n);
 }
 
-/* Unmasks text and checks it a piece at a time, while the piece is in the nearest cache. False: no UTF-8, and the rest is left as it is. */
+/* Unmasks text and checks it a piece at a time, while the piece is in the nearest cache; pure ASCII needs no second look.
+ * False: no UTF-8, and the rest is left as it is. */
 static bool unmask_text(utf8_state *utf8, uint8_t *p, size_t n, const uint8_t mask[4], size_t offset)
 {
-    while (n > TEXT_PIECE_BYTES) {
-        ws_unmask(p, TEXT_PIECE_BYTES, mask, offset);
-        if (!utf8_check(utf8, p, TEXT_PIECE_BYTES))
+    while (n > 0) {
+        const size_t piece = n < TEXT_PIECE_BYTES ? n : TEXT_PIECE_BYTES;
+        const bool is_ascii = ws_unmask(p, piece, mask, offset);
+        if ((!is_ascii || utf8->need != 0) && !utf8_check(utf8, p, piece))
             return false;
-        p += TEXT_PIECE_BYTES;
-        n -= TEXT_PIECE_BYTES;
+        p += piece;
+        n -= piece;
     }
-    ws_unmask(p, n, mask, offset);
-    return utf8_check(utf8, p, n);
+    return true;
 }
 
 /* ---- a message in pieces */
@@ -91,7 +92,7 @@ static void finish_message(cws_conn *c, cws_assembly *a)
 static void account(cws_conn *c, cws_assembly *a, uint8_t *p, size_t n)
 {
     if (a->opcode != OPCODE_TEXT || a->is_compressed || a->is_skipping)
-        ws_unmask(p, n, a->mask, a->mask_at);
+        (void)ws_unmask(p, n, a->mask, a->mask_at);
     else if (!unmask_text(&a->utf8, p, n, a->mask, a->mask_at))
         cws_ws_fail(c, CWS_R_FRAME_BAD_UTF8);
 }
@@ -225,7 +226,7 @@ static void deliver_in_place(cws_conn *c, const ws_frame *f, uint8_t *payload)
             return;
         }
     } else {
-        ws_unmask(payload, n, f->mask, 0);
+        (void)ws_unmask(payload, n, f->mask, 0);
     }
     if (f->rsv1) {
         cws_ws_inflate(c, f->opcode, (cws_slice){.p = payload, .n = n});
@@ -238,7 +239,7 @@ size_t cws_ws_feed(cws_conn *c, uint8_t *p, size_t n)
 {
     if (c->assembly && c->assembly->frame_left > 0)
         return take_payload(c, p, n);
-    ws_frame f = {0};
+    ws_frame f;
     const cws_parse result = ws_parse_frame(&f, p, n, c->deflate_bits > 0);
     if (result == CWS_PARSE_MORE)
         return 0;
@@ -251,7 +252,7 @@ size_t cws_ws_feed(cws_conn *c, uint8_t *p, size_t n)
     if (f.opcode >= OPCODE_CONTROL) {
         if (rest < f.payload_n)
             return 0;
-        ws_unmask(payload, (size_t)f.payload_n, f.mask, 0);
+        (void)ws_unmask(payload, (size_t)f.payload_n, f.mask, 0);
         cws_ws_control(c, f.opcode, payload, (size_t)f.payload_n);
         return f.header_n + (size_t)f.payload_n;
     }

@@ -73,7 +73,7 @@ public enum NativeDialect {
         if decoder.hasRepeats { throw .repeatedMember }
         if decoder.hasBadEvent || decoder.message.eventName.start == 0 { throw .missingEvent }
         if decoder.hasBadAck { throw .badAck }
-        decoder.message.event = Event(bytes, decoder.message.eventName)
+        if decoder.message.event == nil { decoder.message.event = Event(bytes, decoder.message.eventName) }
         return decoder.message
     }
 
@@ -147,36 +147,72 @@ private struct NativeDecoder {
     /// Reads the object that opens at `start` and is the whole rest of the message.
     @inline(__always)
     mutating func read(_ bytes: RawSpan, _ start: Int, maxDepth: Int) throws(JSONError) {
-        var position = JSONLexer.skipBlanks(bytes, start &+ 1)
-        if JSONLexer.peek(bytes, position) != 0x7D {
-            while true {
-                let name = try JSONLexer.memberName(bytes, position, value: &position)
-                position = JSONLexer.skipBlanks(bytes, try readMember(bytes, name, position, maxDepth: maxDepth))
-                let next = JSONLexer.peek(bytes, position)
-                if next == 0x7D { break }
-                guard next == 0x2C else { throw JSONLexer.failure(bytes, position) }
-                position = JSONLexer.skipBlanks(bytes, position &+ 1)
-            }
+        var position = 0
+        if let payload = readUsualHead(bytes, start) {
+            position = try readPayload(bytes, payload, maxDepth: maxDepth)
+        } else {
+            position = JSONLexer.skipBlanks(bytes, start &+ 1)
+            if JSONLexer.peek(bytes, position) == 0x7D { return try readEnd(bytes, position &+ 1) }
+            position = try readMember(bytes, position, maxDepth: maxDepth)
         }
-        position = JSONLexer.skipBlanks(bytes, position &+ 1)
+        while true {
+            position = JSONLexer.skipBlanks(bytes, position)
+            let next = JSONLexer.peek(bytes, position)
+            if next == 0x7D { return try readEnd(bytes, position &+ 1) }
+            guard next == 0x2C else { throw JSONLexer.failure(bytes, position) }
+            position = try readMember(bytes, JSONLexer.skipBlanks(bytes, position &+ 1), maxDepth: maxDepth)
+        }
+    }
+
+    @inline(__always)
+    private func readEnd(_ bytes: RawSpan, _ start: Int) throws(JSONError) {
+        let position = JSONLexer.skipBlanks(bytes, start)
         guard position == bytes.byteCount else { throw .malformed(offset: position) }
+    }
+
+    /// The two events that are relayed, begun as `JSON.stringify` writes them: known at a glance, not member by member.
+    /// - Returns: where the value of `data` starts; nil for any other beginning.
+    @inline(__always)
+    private mutating func readUsualHead(_ bytes: RawSpan, _ start: Int) -> Int? {
+        if let payload = usualHead(bytes, start, NativeDialect.prefix(.command)) {
+            message.event = .command
+            message.eventName = ByteRange(start &+ 10, start &+ 17)
+            return payload
+        }
+        if let payload = usualHead(bytes, start, NativeDialect.prefix(.commandStatus)) {
+            message.event = .commandStatus
+            message.eventName = ByteRange(start &+ 10, start &+ 23)
+            return payload
+        }
+        return nil
+    }
+
+    @inline(__always)
+    private mutating func usualHead(_ bytes: RawSpan, _ start: Int, _ head: StaticString) -> Int? {
+        let end = start &+ head.utf8CodeUnitCount
+        guard JSONLexer.equals(bytes, ByteRange(start, end), head) else { return nil }
+        hasEvent = true
+        hasData = true
+        return JSONLexer.skipBlanks(bytes, end)
+    }
+
+    /// Reads a member's name and value. - Returns: the offset after them.
+    @inline(never)
+    private mutating func readMember(_ bytes: RawSpan, _ start: Int, maxDepth: Int) throws(JSONError) -> Int {
+        var position = start
+        let name = try JSONLexer.memberName(bytes, start, value: &position)
+        return try readValue(bytes, name, position, maxDepth: maxDepth)
     }
 
     /// - Returns: the offset after the value that starts at `start`.
     @inline(__always)
-    private mutating func readMember(
+    private mutating func readValue(
         _ bytes: RawSpan, _ name: ByteRange, _ start: Int, maxDepth: Int
     ) throws(JSONError) -> Int {
         if JSONLexer.equals(bytes, name, "data") {
             hasRepeats = hasRepeats || hasData
             hasData = true
-            var scan = PayloadScan()
-            try scan.read(bytes, start, maxDepth: maxDepth)
-            message.data = ByteRange(start, scan.end)
-            message.fields = scan.fields
-            message.dataIsObject = scan.fields.isObject
-            message.dataString = scan.plainString
-            return scan.end
+            return try readPayload(bytes, start, maxDepth: maxDepth)
         }
         let end = try JSONLexer.value(bytes, start, maxDepth: maxDepth)
         if JSONLexer.equals(bytes, name, "event") {
@@ -193,6 +229,18 @@ private struct NativeDecoder {
             takeAck(bytes, start, end)
         }
         return end
+    }
+
+    /// Reads the value of `data`. - Returns: the offset after it.
+    @inline(__always)
+    private mutating func readPayload(_ bytes: RawSpan, _ start: Int, maxDepth: Int) throws(JSONError) -> Int {
+        var scan = PayloadScan()
+        try scan.read(bytes, start, maxDepth: maxDepth)
+        message.data = ByteRange(start, scan.end)
+        message.fields = scan.fields
+        message.dataIsObject = scan.fields.isObject
+        message.dataString = scan.plainString
+        return scan.end
     }
 
     @inline(__always)

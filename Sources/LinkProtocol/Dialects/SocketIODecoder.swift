@@ -13,6 +13,15 @@ extension SocketIO {
         guard from >= 0, from < bytes.byteCount, bytes.byteCount <= Int(UInt32.max) else { throw .malformedPacket }
         guard let kind = SocketIOPacket.Kind(rawValue: JSONLexer.peek(bytes, from)) else { throw .unknownType }
         var packet = SocketIOPacket(kind: kind)
+        if kind == .event, let payload = packet.readUsualHead(bytes, from) {
+            do throws(JSONError) {
+                try packet.readUsualBody(bytes, payload, maxDepth: maxDepth)
+            } catch {
+                throw .json(error)
+            }
+            if packet.argumentCount > maxArguments { throw .tooManyArguments(limit: maxArguments) }
+            return packet
+        }
         let body = try packet.readHead(bytes, from &+ 1)
         do throws(JSONError) {
             try packet.readBody(bytes, body, maxDepth: maxDepth)
@@ -35,6 +44,38 @@ extension SocketIOPacket {
     private var isBinary: Bool { kind == .binaryEvent || kind == .binaryAck }
     private var isEvent: Bool { kind == .event || kind == .binaryEvent }
     private var isAck: Bool { kind == .ack || kind == .binaryAck }
+
+    /// The two events that are relayed, begun as every client writes them: known at a glance, not part by part.
+    /// - Returns: where the first argument starts; nil for any other beginning.
+    @inline(__always)
+    fileprivate mutating func readUsualHead(_ bytes: RawSpan, _ start: Int) -> Int? {
+        if let payload = usualHead(bytes, start, "2[\"command\",") {
+            event = .command
+            eventName = ByteRange(start &+ 3, start &+ 10)
+            return payload
+        }
+        if let payload = usualHead(bytes, start, "2[\"commandStatus\",") {
+            event = .commandStatus
+            eventName = ByteRange(start &+ 3, start &+ 16)
+            return payload
+        }
+        return nil
+    }
+
+    @inline(__always)
+    private func usualHead(_ bytes: RawSpan, _ start: Int, _ head: StaticString) -> Int? {
+        let end = start &+ head.utf8CodeUnitCount
+        guard JSONLexer.equals(bytes, ByteRange(start, end), head) else { return nil }
+        return JSONLexer.skipBlanks(bytes, end)
+    }
+
+    /// Reads the arguments from the one at `start` to the end of the buffer.
+    @inline(__always)
+    fileprivate mutating func readUsualBody(_ bytes: RawSpan, _ start: Int, maxDepth: Int) throws(JSONError) {
+        argumentCount = 1
+        let end = JSONLexer.skipBlanks(bytes, try readPayload(bytes, start, maxDepth: maxDepth))
+        try readEnd(bytes, try readFurther(bytes, end, maxDepth: maxDepth))
+    }
 
     /// Reads what stands before the JSON. - Returns: where the JSON starts.
     @inline(__always)
@@ -94,7 +135,12 @@ extension SocketIOPacket {
         } else {
             position = try readPayload(bytes, position, maxDepth: maxDepth)
         }
-        position = JSONLexer.skipBlanks(bytes, position)
+        try readEnd(bytes, position)
+    }
+
+    @inline(__always)
+    private func readEnd(_ bytes: RawSpan, _ start: Int) throws(JSONError) {
+        let position = JSONLexer.skipBlanks(bytes, start)
         guard position == bytes.byteCount else { throw .malformed(offset: position) }
     }
 
@@ -103,19 +149,21 @@ extension SocketIOPacket {
     private mutating func readArguments(_ bytes: RawSpan, _ start: Int, maxDepth: Int) throws(JSONError) -> Int {
         var position = JSONLexer.skipBlanks(bytes, start &+ 1)
         guard JSONLexer.peek(bytes, position) != 0x5D else { return position &+ 1 }
-        var needsName = isEvent
+        position =
+            isEvent ? try readName(bytes, position, maxDepth: maxDepth) : try readArgument(bytes, position, maxDepth: maxDepth)
+        return try readFurther(bytes, JSONLexer.skipBlanks(bytes, position), maxDepth: maxDepth)
+    }
+
+    /// Reads the rest of the array after one of its elements. - Returns: the offset after it.
+    @inline(__always)
+    private mutating func readFurther(_ bytes: RawSpan, _ start: Int, maxDepth: Int) throws(JSONError) -> Int {
+        var position = start
         while true {
-            if needsName {
-                position = try readName(bytes, position, maxDepth: maxDepth)
-                needsName = false
-            } else {
-                position = try readArgument(bytes, position, maxDepth: maxDepth)
-            }
-            position = JSONLexer.skipBlanks(bytes, position)
             let next = JSONLexer.peek(bytes, position)
             if next == 0x5D { return position &+ 1 }
             guard next == 0x2C else { throw JSONLexer.failure(bytes, position) }
             position = JSONLexer.skipBlanks(bytes, position &+ 1)
+            position = JSONLexer.skipBlanks(bytes, try readArgument(bytes, position, maxDepth: maxDepth))
         }
     }
 

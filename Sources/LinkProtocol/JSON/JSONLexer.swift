@@ -57,29 +57,22 @@ enum JSONLexer {
     @inline(__always)
     static func string(_ bytes: RawSpan, _ start: Int) throws(JSONError) -> StringScan {
         var position = start
-        while position &+ 8 <= bytes.byteCount {
-            let stop = stops(word(bytes, position))
-            if stop == 0 {
-                position &+= 8
-                if position &- start < JSONRun.blockBytes { continue }
-                break
-            }
+        // Names and most words end here; what is longer is worth a call.
+        if position &+ 8 <= bytes.byteCount, case let stop = stops(word(bytes, position)), stop != 0 {
             position &+= stop.trailingZeroBitCount >> 3
-            // In bounds: the mark lies within the eight bytes just loaded.
-            if bytes.unsafeLoad(fromUncheckedByteOffset: position, as: UInt8.self) == 0x22 {
-                return StringScan(end: position, hasEscapes: false)
-            }
-            break
+        } else {
+            position = JSONPlainRun.end(bytes, position)
         }
+        if peek(bytes, position) == 0x22 { return StringScan(end: position, hasEscapes: false) }
         return try interruptedString(bytes, position)
     }
 
-    /// The rest of a string from its first escape or non-ASCII byte, from where it is long, or from the buffer's last seven bytes.
+    /// The rest of a string from its first escape or non-ASCII byte.
     @inline(never)
     private static func interruptedString(_ bytes: RawSpan, _ start: Int) throws(JSONError) -> StringScan {
         var position = start
         var hasEscapes = false
-        var near = min(bytes.byteCount, start &+ JSONRun.blockBytes &+ 8)
+        var near = min(bytes.byteCount, start &+ JSONPlainRun.blockBytes &+ 8)
         while true {
             while position &+ 8 <= near {
                 let stop = stops(word(bytes, position))
@@ -91,8 +84,8 @@ enum JSONLexer {
             }
             if position &+ 8 > near, near < bytes.byteCount {
                 // Once every 64 bytes at most, so that text full of escapes does not pay for what only long runs gain from.
-                position = JSONRun.blocks(bytes, position)
-                near = min(bytes.byteCount, position &+ JSONRun.blockBytes &+ 8)
+                position = JSONPlainRun.end(bytes, position)
+                near = min(bytes.byteCount, position &+ JSONPlainRun.blockBytes &+ 8)
                 continue
             }
             let byte = peek(bytes, position)
@@ -229,7 +222,7 @@ enum JSONLexer {
 
     /// Whether the range holds exactly the ASCII `text`.
     ///
-    /// The range lies within `bytes`. Two loads that overlap in the middle compare up to 16 bytes without a loop.
+    /// Two loads that overlap in the middle compare up to 16 bytes without a loop; more go eight at a time before that.
     @inline(__always)
     static func equals(_ bytes: RawSpan, _ range: ByteRange, _ text: StaticString) -> Bool {
         let count = text.utf8CodeUnitCount
@@ -237,8 +230,13 @@ enum JSONLexer {
         guard range.count == count, start &+ count <= bytes.byteCount else { return false }
         let other = UnsafeRawPointer(text.utf8Start)
         if count > 16 {
-            for index in 0..<count where peek(bytes, start &+ index) != text.utf8Start[index] { return false }
-            return true
+            var index = 0
+            while index &+ 16 < count {
+                let expected = other.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                if word(bytes, start &+ index) != UInt64(littleEndian: expected) { return false }
+                index &+= 8
+            }
+            return ends(bytes, start &+ index, other + index, count &- index, as: UInt64.self)
         }
         if count >= 8 { return ends(bytes, start, other, count, as: UInt64.self) }
         if count >= 4 { return ends(bytes, start, other, count, as: UInt32.self) }

@@ -7,14 +7,14 @@ import CWebSocket
 
 /// The word that callbacks find their shard in.
 final class ShardBox {
-    unowned(unsafe) var shard: Shard?
+    var shard: Unmanaged<Shard>?
 }
 
 @inline(__always)
 private func withShard(_ context: UnsafeMutableRawPointer?, _ body: (Shard) -> Void) {
     guard let context else { return }
     Unmanaged<ShardBox>.fromOpaque(context)._withUnsafeGuaranteedRef { box in
-        if let shard = box.shard { body(shard) }
+        box.shard?._withUnsafeGuaranteedRef(body)
     }
 }
 

@@ -79,6 +79,9 @@ struct Message {
     var mutableBytes: UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(start: cws_message_bytes(raw), count: count)
     }
+    /// A hint to the processor that the message is about to be released.
+    @inline(__always)
+    func expect() { cws_message_expect(raw) }
     func retain() { cws_message_retain(raw) }
     func release() { cws_message_release(raw) }
 }
@@ -126,7 +129,7 @@ extension EventLoop {
             { argument in
                 guard let argument else { return }
                 let box = Unmanaged<PostBox>.fromOpaque(argument).takeRetainedValue()
-                if let shard = box.loop.box.shard { box.body(shard) }
+                box.loop.box.shard?._withUnsafeGuaranteedRef(box.body)
             }, box.toOpaque())
         if !posted { box.release() }
     }

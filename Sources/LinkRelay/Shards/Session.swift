@@ -19,8 +19,12 @@ final class Session {
     var connection: Connection?
     /// Everything that only an Engine.IO session has.
     let engine: EngineState?
-    /// The room it is seated in.
-    unowned(unsafe) var room: Room?
+    /// The room it is seated in, not counted as a reference: a room that anybody sits in is not forgotten (Shard.retire).
+    private(set) var seat: Unmanaged<Room>?
+    var room: Room? {
+        get { seat?.takeUnretainedValue() }
+        set { seat = newValue.map(Unmanaged.passUnretained) }
+    }
     /// When it took that seat.
     var seatedMs: UInt64 = 0
     /// The room's command sequence when it sat down: earlier commands were not sent to it.

@@ -8,9 +8,15 @@ import LinkProtocol
 extension Shard {
     @inline(__always)
     func command(_ session: Session, _ inbound: Inbound) {
-        guard let room = session.room else {
+        guard let seat = session.seat else {
             return refuse(session, .notInRoom, "Join a room before sending a command.", ack: inbound.ack)
         }
+        // Uncounted: rooms are forgotten between messages, never within one.
+        seat._withUnsafeGuaranteedRef { command(session, inbound, in: $0) }
+    }
+
+    @inline(__always)
+    private func command(_ session: Session, _ inbound: Inbound, in room: Room) {
         guard session.role == .client else {
             return refuse(session, .wrongRole, "An extension answers commands; it does not send them.", ack: inbound.ack)
         }
@@ -60,15 +66,16 @@ extension Shard {
         // Backwards, since a member that is dropped as slow leaves the list.
         var i = room.sds.count - 1
         while i >= 0 {
-            let sd = room.sds[i]
-            i -= 1
-            let made = sd.dialect == .native ? native : socketio
-            guard let message = made ?? loop.frame(.command, sd.dialect, payload: payload) else {
-                counters.drop(.noMemory)
-                continue
+            // Uncounted: whatever ends the member keeps it until it has done so (Shard.dropSlow).
+            Unmanaged.passUnretained(room.sds[i])._withUnsafeGuaranteedRef { sd in
+                let made = sd.dialect == .native ? native : socketio
+                guard let message = made ?? loop.frame(.command, sd.dialect, payload: payload) else {
+                    return counters.drop(.noMemory)
+                }
+                if sd.dialect == .native { native = message } else { socketio = message }
+                sendCommand(FramedPayload(message: message, dialect: sd.dialect, event: .command), room.commandSequence, to: sd)
             }
-            if sd.dialect == .native { native = message } else { socketio = message }
-            sendCommand(FramedPayload(message: message, dialect: sd.dialect, event: .command), room.commandSequence, to: sd)
+            i -= 1
         }
         native?.release()
         socketio?.release()

@@ -108,16 +108,17 @@ extension Shard {
     @inline(__always)
     @discardableResult
     func transmit(_ session: Session, _ message: Message) -> Bool {
+        let count = message.count
         if let connection = session.connection {
-            if hasRoom(session, queued: connection.queuedBytes, message.count), connection.send(message) {
+            if hasRoom(session, queued: connection.queuedBytes, count), connection.send(message) {
                 counters.deliveryCount &+= 1
-                session.traffic.giveOut(message.count)
+                session.traffic.giveOut(count)
                 return true
             }
         } else if let engine = session.engine, engine.transport == .polling, !session.isGone {
-            if !session.isLeaving, hasRoom(session, queued: engine.queueBytes, message.count), engine.queueCount < limits.memberQueueCount {
+            if !session.isLeaving, hasRoom(session, queued: engine.queueBytes, count), engine.queueCount < limits.memberQueueCount {
                 counters.deliveryCount &+= 1
-                session.traffic.giveOut(message.count)
+                session.traffic.giveOut(count)
                 engine.enqueue(message)
                 markPollDirty(session, engine)
                 return true
@@ -126,7 +127,6 @@ extension Shard {
             return false
         }
         if session.isLeaving { return false }
-        counters.drop(.slowMember)
         dropSlow(session)
         return false
     }
@@ -143,7 +143,12 @@ extension Shard {
         return true
     }
 
+    /// The session may be gone when this returns, for callers that hold no reference of their own.
+    @inline(never)
     private func dropSlow(_ session: Session) {
+        let kept = Unmanaged.passRetained(session)
+        defer { kept.release() }
+        counters.drop(.slowMember)
         counters.close(.slowMember)
         session.endReason = CloseReason.slowMember.label
         if let connection = session.connection {

@@ -31,8 +31,17 @@ extension Shard {
 
     private func queuedBytes(_ room: Room) -> Int {
         var sum = room.heldBytes + room.unheardBytes
-        for sd in room.sds { sum &+= sd.queuedBytes }
-        for client in room.clients { sum &+= client.queuedBytes }
+        // By index and uncounted: this is asked for every message, and an iterator would keep the lists and each member.
+        var i = 0
+        while i < room.sds.count {
+            sum &+= Unmanaged.passUnretained(room.sds[i])._withUnsafeGuaranteedRef { $0.queuedBytes }
+            i += 1
+        }
+        i = 0
+        while i < room.clients.count {
+            sum &+= Unmanaged.passUnretained(room.clients[i])._withUnsafeGuaranteedRef { $0.queuedBytes }
+            i += 1
+        }
         return sum
     }
 

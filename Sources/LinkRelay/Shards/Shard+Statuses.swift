@@ -7,9 +7,15 @@ import LinkProtocol
 extension Shard {
     @inline(__always)
     func status(_ session: Session, _ inbound: Inbound) {
-        guard let room = session.room else {
+        guard let seat = session.seat else {
             return refuse(session, .notInRoom, "Join a room before sending a status.", ack: inbound.ack)
         }
+        // Uncounted, as for a command.
+        seat._withUnsafeGuaranteedRef { status(session, inbound, in: $0) }
+    }
+
+    @inline(__always)
+    private func status(_ session: Session, _ inbound: Inbound, in room: Room) {
         guard session.role == .sd else {
             return refuse(session, .wrongRole, "Only an extension sends statuses.", ack: inbound.ack)
         }
@@ -25,15 +31,15 @@ extension Shard {
         var socketio: Message?
         var i = room.clients.count - 1
         while i >= 0 {
-            let client = room.clients[i]
-            i -= 1
-            let made = client.dialect == .native ? native : socketio
-            guard let message = made ?? loop.frame(.commandStatus, client.dialect, payload: inbound.payload) else {
-                counters.drop(.noMemory)
-                continue
+            Unmanaged.passUnretained(room.clients[i])._withUnsafeGuaranteedRef { client in
+                let made = client.dialect == .native ? native : socketio
+                guard let message = made ?? loop.frame(.commandStatus, client.dialect, payload: inbound.payload) else {
+                    return counters.drop(.noMemory)
+                }
+                if client.dialect == .native { native = message } else { socketio = message }
+                sendStatus(message, to: client, id: inbound.id, isProgress: isProgress)
             }
-            if client.dialect == .native { native = message } else { socketio = message }
-            sendStatus(message, to: client, id: inbound.id, isProgress: isProgress)
+            i -= 1
         }
         if room.clients.isEmpty {
             counters.drop(.noListener)

@@ -28,8 +28,17 @@ extension Shard {
         probe.abortLocally()
     }
 
+    @inline(__always)
     func engineMessage(_ session: Session, _ connection: Connection, isText: Bool, _ bytes: UnsafeRawBufferPointer) {
-        guard let engine = session.engine else { return }
+        // Uncounted: a session has its engine for life.
+        session.engine.map(Unmanaged.passUnretained)?._withUnsafeGuaranteedRef {
+            engineMessage(session, $0, connection, isText: isText, bytes)
+        }
+    }
+
+    private func engineMessage(
+        _ session: Session, _ engine: EngineState, _ connection: Connection, isText: Bool, _ bytes: UnsafeRawBufferPointer
+    ) {
         engine.lastHeardMs = nowMs
         if session.connection == connection {
             guard isText else {
