@@ -15,9 +15,7 @@ import tempfile
 
 from report import Report, figures
 from scenarios import chosen
-from servers import LOAD_CORE, NATS, PythonSocketIO, RawRelay, Relayd, nats_program
-
-HERE = pathlib.Path(__file__).parent
+from servers import LOAD_CORE, NATS, PythonSocketIO, RawRelay, Relayd, compile_into, nats_program
 
 
 def arguments():
@@ -86,8 +84,7 @@ def main():
     report = Report(rounds=options.rounds, duration_s=options.duration, relayd=str(options.relayd))
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = pathlib.Path(name)
-        for source in ("relayload", "minrelay"):
-            subprocess.run(["cc", "-O3", "-o", folder / source, HERE / f"{source}.c", "-lssl", "-lcrypto", "-lz"], check=True)
+        compile_into(folder, "relayload", "minrelay")
         try:
             for scenario in scenarios:
                 measure(options, folder, scenario, report)

@@ -13,9 +13,8 @@ import sys
 import tempfile
 
 from scenarios import Scenario
-from servers import LOAD_CORE, Relayd
+from servers import LOAD_CORE, Relayd, compile_into
 
-HERE = pathlib.Path(__file__).parent
 COUNTS = [int(word) for word in os.environ.get("IDLE_COUNTS", "1000 5000 10000 19000").split()]
 DIALECTS = os.environ.get("IDLE_DIALECTS", "native socketio").split()
 GOAL = 100_000
@@ -39,7 +38,7 @@ def main():
     relayd = pathlib.Path(sys.argv[1])
     with tempfile.TemporaryDirectory(prefix="idle-") as name:
         folder = pathlib.Path(name)
-        subprocess.run(["cc", "-O3", "-o", folder / "relayload", HERE / "relayload.c", "-lssl", "-lcrypto", "-lz"], check=True)
+        compile_into(folder, "relayload")
         print(f"{'dialect':10}{'connections':>12}{'RSS before MB':>15}{'with MB':>10}{'bytes each':>12}{'idle CPU %':>12}")
         for dialect in DIALECTS:
             grown = []

@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
 
@@ -17,6 +18,11 @@ SERVER_CORE, LOAD_CORE = "0", "1"
 # An extension sends and clients receive.
 SWAP = (("\"client\"", "\"TMP\""), ("\"sd\"", "\"client\""), ("\"TMP\"", "\"sd\""), ("\"command\"", "\"commandStatus\""))
 START_SECONDS = 20
+
+
+def compile_into(folder, *sources):
+    for source in sources:
+        subprocess.run(["cc", "-O3", "-o", folder / source, HERE / f"{source}.c", "-lssl", "-lcrypto", "-lz"], check=True)
 
 
 def free_port():
@@ -70,7 +76,8 @@ class Relayd(Server):
         self.is_tls = settings.get("tls_self_signed") == "on"
 
     def start(self):
-        data = self.folder / f"{self.name}-data"
+        # Its own: a room of an earlier start would be sent what was left for it there.
+        self.data = data = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-data-", dir=self.folder))
         flags = [word for name, value in self.settings.items() for word in ("--" + name.replace("_", "-"), str(value))]
         self.spawn(
             self.binary, "serve", "--listen", "127.0.0.1:0", "--data-dir", data, "--instance-limit", 0, "--loops", self.loops,
@@ -84,7 +91,7 @@ class Relayd(Server):
     def keys(self, count):
         """A file of so many fresh link keys."""
         import ssl
-        trust = ssl.create_default_context(cafile=str(self.folder / f"{self.name}-data" / "tls-self-signed.pem")) if self.is_tls else None
+        trust = ssl.create_default_context(cafile=str(self.data / "tls-self-signed.pem")) if self.is_tls else None
         path = self.folder / f"{self.name}-keys"
         headers = {"Authorization": "Bearer " + self.token, "Content-Type": "application/json"}
         with path.open("w") as out:

@@ -14,9 +14,8 @@ import tempfile
 import time
 
 from scenarios import Scenario
-from servers import Relayd
+from servers import Relayd, compile_into
 
-HERE = pathlib.Path(__file__).parent
 SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
 IDLE = int(os.environ.get("SOAK_IDLE", "10000"))
 RATE = int(os.environ.get("SOAK_RATE", "2000"))
@@ -118,7 +117,7 @@ def main():
     relayd = pathlib.Path(sys.argv[1])
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder = pathlib.Path(name)
-        subprocess.run(["cc", "-O3", "-o", folder / "relayload", HERE / "relayload.c", "-lssl", "-lcrypto", "-lz"], check=True)
+        compile_into(folder, "relayload")
         with contextlib.closing(Relayd(relayd, folder).start()) as server:
             faults = judge(*soak(folder, server))
     print("held" if not faults else "did not hold: " + "; ".join(faults))

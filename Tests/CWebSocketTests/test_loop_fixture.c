@@ -288,9 +288,9 @@ static bool obey(fixture_side *s, cws_conn *c, cws_slice order)
     } else if (is(order, "!all"))
         send_to_all(s);
     else if (is(order, "!close"))
-        cws_close(c, 4001, text("as told"));
+        cws_close(c, 4001, text("as told"), false);
     else if (is(order, "!part"))
-        cws_close_hearing_out(c, 4001, text("as told"));
+        cws_close(c, 4001, text("as told"), true);
     else if (is(order, "!abort"))
         cws_abort(c, CWS_R_NONE);
     else if (is(order, "!kill")) {

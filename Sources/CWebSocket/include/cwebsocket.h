@@ -196,9 +196,9 @@ void cws_loop_set_alarm(cws_loop *l, uint64_t at_ms);
 /* Replaces the limits for connections from now on. */
 void cws_loop_set_limits(cws_loop *l, const cws_limits *limits);
 
-/* Upper bounds of cws_loop_stats.relay_count, in microseconds; one more bucket holds the rest. */
-#define CWS_RELAY_BOUNDS {50, 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000}
+/* Upper bounds of cws_loop_stats.relay_count, in microseconds; one more bucket holds the rest. Any thread; lives for ever. */
 #define CWS_RELAY_BOUND_COUNT 12
+const uint32_t *cws_relay_bounds_us(void);
 
 typedef struct cws_loop_stats {
     uint64_t accepted_count, open_count, websocket_count, tls_count, moved_in_count, moved_out_count;
@@ -356,12 +356,10 @@ void cws_set_queue_ceiling(cws_conn *c, size_t bytes, uint32_t count);
  * again with a message of the new loop. */
 void cws_set_heartbeat(cws_conn *c, uint32_t interval_ms, uint32_t timeout_ms, cws_message *CWS_NULLABLE ping);
 
-/* Begins the close handshake after what is queued; `reason` at most 123 bytes of UTF-8. Input is ignored from now on. */
-void cws_close(cws_conn *c, uint16_t code, cws_slice reason);
-
-/* As cws_close, but what the peer sent before it saw our close frame is still delivered (on_message, on_skipped, on_pong), until its
- * own close frame comes or cws_limits.close_timeout_ms passes (RFC 6455 1.4: data is discarded only after *receiving* one). */
-void cws_close_hearing_out(cws_conn *c, uint16_t code, cws_slice reason);
+/* Begins the close handshake after what is queued; `reason` at most 123 bytes of UTF-8. Input is ignored from now on, or, if `hears_out`,
+ * what the peer sent before it saw our close frame is still delivered (on_message, on_skipped, on_pong), until its own close frame comes
+ * or cws_limits.close_timeout_ms passes (RFC 6455 1.4: data is discarded only after *receiving* one). */
+void cws_close(cws_conn *c, uint16_t code, cws_slice reason, bool hears_out);
 
 /* Queues a reference (retains). Flushed at the end of the turn. CWS_QUEUE_FULL queues nothing and closes nothing. */
 cws_status cws_send(cws_conn *c, cws_message *m);

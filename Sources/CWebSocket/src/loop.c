@@ -219,9 +219,15 @@ static void block_sigpipe(void)
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
+const uint32_t *cws_relay_bounds_us(void)
+{
+    static const uint32_t bounds_us[CWS_RELAY_BOUND_COUNT] = {50, 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000};
+    return bounds_us;
+}
+
 static void count_turn(cws_loop *l, uint64_t took_ns, uint64_t message_count)
 {
-    static const uint32_t bounds_us[CWS_RELAY_BOUND_COUNT] = CWS_RELAY_BOUNDS;
+    const uint32_t *const bounds_us = cws_relay_bounds_us();
     l->stats.turns_count++;
     l->stats.busy_ns += took_ns;
     if (took_ns > l->stats.max_turn_ns)

@@ -54,8 +54,11 @@ void cws_ws_fail(cws_conn *c, cws_reason reason)
     cws_conn_drain(c, reason, true);
 }
 
-static void begin_close(cws_conn *c, uint16_t code, cws_slice reason)
+void cws_close(cws_conn *c, uint16_t code, cws_slice reason, bool hears_out)
 {
+    CWS_ON_LOOP(c->loop);
+    if (c->state != CWS_S_WS_OPEN)
+        return;
     size_t n = reason.n;
     if (n > 123) {
         n = 123;
@@ -64,25 +67,10 @@ static void begin_close(cws_conn *c, uint16_t code, cws_slice reason)
     }
     queue_close(c, code, reason.p, n);
     c->state = CWS_S_WS_CLOSING;
+    c->hears_out = hears_out;
     cws_conn_work(c, CWS_WORK_FLUSH | CWS_WORK_INPUT);
-}
-
-void cws_close(cws_conn *c, uint16_t code, cws_slice reason)
-{
-    CWS_ON_LOOP(c->loop);
-    if (c->state != CWS_S_WS_OPEN)
-        return;
-    begin_close(c, code, reason);
-    drop_assembly(c);
-}
-
-void cws_close_hearing_out(cws_conn *c, uint16_t code, cws_slice reason)
-{
-    CWS_ON_LOOP(c->loop);
-    if (c->state != CWS_S_WS_OPEN)
-        return;
-    c->hears_out = true;
-    begin_close(c, code, reason);
+    if (!hears_out)
+        drop_assembly(c);
 }
 
 /* ---- from the peer */

@@ -7,9 +7,8 @@ import LinkProtocol
 
 extension RestAPI {
     func approvals(_ call: RestCall) async throws(RestFailure) -> HTTPResponse {
-        let caller = try await caller(call)
-        if case .bearer = caller {} else if case .allowed = call.verdict { throw RestFailure(.crossSite) }
-        return call.method == .post ? try await decide(call, caller.user.id) : try await listApplicants(caller.user.id)
+        let user = try await ownPageOrToken(call)
+        return call.method == .post ? try await decide(call, user) : try await listApplicants(user)
     }
 
     /// `GET`: `[{id, number, name, from, at}]`, the oldest of each link first.

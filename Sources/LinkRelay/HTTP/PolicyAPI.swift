@@ -34,9 +34,7 @@ extension RestAPI {
     }
 
     private func owner(_ call: RestCall) async throws(RestFailure) -> (UserID, InstanceID) {
-        let caller = try await caller(call)
-        if case .bearer = caller {} else if case .allowed = call.verdict { throw RestFailure(.crossSite) }
-        return (caller.user.id, try FieldRules.id(inQuery: call.request.query))
+        (try await ownPageOrToken(call), try FieldRules.id(inQuery: call.request.query))
     }
 
     private func answer(_ own: InstancePolicy, _ id: InstanceID) -> HTTPResponse {

@@ -118,6 +118,13 @@ extension RestAPI {
         return .cookie(user, scopes)
     }
 
+    /// The caller of what a page of another origin may not do, whatever it is allowed otherwise.
+    func ownPageOrToken(_ call: RestCall) async throws(RestFailure) -> UserID {
+        let caller = try await caller(call)
+        if case .bearer = caller {} else if case .allowed = call.verdict { throw RestFailure(.crossSite) }
+        return caller.user.id
+    }
+
     /// The user whom a trusted proxy has signed in; nil when it names nobody.
     func proxied(_ call: RestCall) async throws(RestFailure) -> UserRecord? {
         switch outside.user(namedBy: call.request) {

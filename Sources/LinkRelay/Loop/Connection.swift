@@ -43,16 +43,10 @@ struct Connection: Equatable {
     /// False: the queue is at its ceiling, nothing was queued.
     func send(_ message: Message) -> Bool { cws_send(raw, message.raw) == CWS_OK }
 
-    func close(_ reason: CloseReason) {
+    /// `hearingOut`: what the peer sent before it knew is still delivered.
+    func close(_ reason: CloseReason, hearingOut: Bool = false) {
         reason.text.withUTF8Buffer { text in
-            cws_close(raw, reason.code, cws_slice(p: text.baseAddress, n: text.count))
-        }
-    }
-
-    /// As `close`, but what the peer sent before it knew is still delivered.
-    func closeHearingOut(_ reason: CloseReason) {
-        reason.text.withUTF8Buffer { text in
-            cws_close_hearing_out(raw, reason.code, cws_slice(p: text.baseAddress, n: text.count))
+            cws_close(raw, reason.code, cws_slice(p: text.baseAddress, n: text.count), hearingOut)
         }
     }
 

@@ -131,6 +131,9 @@ extension Shard {
 }
 
 extension EventLoop {
+    /// Upper bounds of what `ShardReading.relayTimes` counts, in microseconds; one more holds the rest.
+    static let relayBounds = UnsafeBufferPointer(start: cws_relay_bounds_us(), count: Int(CWS_RELAY_BOUND_COUNT)).map(UInt64.init)
+
     convenience init?(index: Int, settings: Settings, loopCount: Int) {
         self.init(index: index, limits: Self.limits(settings, loopCount: loopCount))
     }

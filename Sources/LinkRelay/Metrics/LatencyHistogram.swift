@@ -10,9 +10,8 @@ package final class LatencyHistogram: Sendable {
         var sumNanoseconds: UInt64
     }
 
-    /// Upper bounds in microseconds, and as Prometheus' seconds.
-    private static let bounds: [UInt64] = [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000]
-    static let boundsText = ["0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "1.0", "5.0"]
+    /// Upper bounds in microseconds.
+    static let bounds: [UInt64] = [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000]
 
     private final class Cell: Sendable {
         let value = Atomic<UInt64>(0)

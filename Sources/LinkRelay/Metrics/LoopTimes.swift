@@ -4,21 +4,17 @@
 // Values, any thread. SPDX-License-Identifier: Apache-2.0
 
 enum LoopTimes {
-    /// The engine's CWS_RELAY_BOUNDS as Prometheus' seconds.
-    static let boundsText = [
-        "0.00005", "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25",
-    ]
-
     static func render(_ out: inout MetricsWriter, _ shards: [ShardReading]) {
         var cumulative: [UInt64] = []
         var total: UInt64 = 0
-        for i in 0...boundsText.count {
+        let bounds = EventLoop.relayBounds
+        for i in 0...bounds.count {
             total = shards.reduce(total) { $0 &+ (i < $1.relayTimes.count ? $1.relayTimes[i] : 0) }
             cumulative.append(total)
         }
         let nanoseconds = shards.reduce(UInt64(0)) { $0 &+ $1.relayNanoseconds }
         out.family(
             "relay_seconds", .histogram, "WebSocket messages by the time from taking up their turn until all receivers had them flushed.")
-        out.histogram("relay_seconds", labels: "", bounds: boundsText, cumulative: cumulative, sumNanoseconds: nanoseconds)
+        out.histogram("relay_seconds", labels: "", bounds: bounds, cumulative: cumulative, sumNanoseconds: nanoseconds)
     }
 }

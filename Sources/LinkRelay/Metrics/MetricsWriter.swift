@@ -34,15 +34,22 @@ struct MetricsWriter {
     /// One series of a histogram family.
     mutating func histogram(_ name: String, labels: String, _ reading: LatencyHistogram.Reading) {
         histogram(
-            name, labels: labels, bounds: LatencyHistogram.boundsText, cumulative: reading.cumulative, sumNanoseconds: reading.sumNanoseconds)
+            name, labels: labels, bounds: LatencyHistogram.bounds, cumulative: reading.cumulative, sumNanoseconds: reading.sumNanoseconds)
     }
 
-    /// `cumulative`: of each bound and those below it, the unbounded one last.
-    mutating func histogram(_ name: String, labels: String, bounds: [String], cumulative: [UInt64], sumNanoseconds: UInt64) {
-        for (bound, count) in zip(bounds + ["+Inf"], cumulative) {
+    /// `bounds` in microseconds. `cumulative`: of each bound and those below it, the unbounded one last.
+    mutating func histogram(_ name: String, labels: String, bounds: [UInt64], cumulative: [UInt64], sumNanoseconds: UInt64) {
+        for (bound, count) in zip(bounds.map(Self.seconds) + ["+Inf"], cumulative) {
             sample(name + "_bucket", labels: (labels.isEmpty ? "" : labels + ",") + "le=\"\(bound)\"", count)
         }
         sample(name + "_sum", labels: labels, Double(sumNanoseconds) / 1e9)
         sample(name + "_count", labels: labels, cumulative.last ?? 0)
+    }
+
+    /// As clients write bounds: `0.00005`, `1.0`.
+    static func seconds(_ microseconds: UInt64) -> String {
+        var digits = String(microseconds % 1_000_000 + 1_000_000).dropFirst()
+        while digits.count > 1, digits.last == "0" { digits.removeLast() }
+        return "\(microseconds / 1_000_000).\(digits)"
     }
 }

@@ -15,13 +15,10 @@ extension Shard {
         counters.close(reason)
         session.endReason = reason.label
         session.isLeaving = true
-        if let connection = session.connection { return connection.closeHearingOut(reason) }
+        if let connection = session.connection { return connection.close(reason, hearingOut: true) }
         guard let engine = session.engine else { return }
         schedule(inMs: Self.leavingMs, .leaving(session.serial))
-        guard let poll = engine.pendingPoll else { return }
-        if engine.queueCount > 0 { return markPollDirty(session, engine) }
-        engine.pendingPoll = nil
-        respondPoll(poll, engine, body: Array("6".utf8))
+        if engine.queueCount > 0 { markPollDirty(session, engine) } else { releasePoll(engine) }
     }
 
     /// A poll of a member that was sent away and has nothing left to fetch: it learns that the session is over.

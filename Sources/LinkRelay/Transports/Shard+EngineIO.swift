@@ -182,10 +182,7 @@ extension Shard {
     /// is dropped. Never a Socket.IO DISCONNECT, never an Engine.IO close: deployed clients stay away after those.
     func endEngine(_ session: Session, reason: String, isClean: Bool) {
         guard let engine = session.engine, !session.isGone else { return }
-        if let poll = engine.pendingPoll {
-            engine.pendingPoll = nil
-            respondPoll(poll, engine, body: Array("6".utf8))
-        }
+        releasePoll(engine)
         session.connection?.abortLocally()
         session.connection = nil
         engine.probe?.abortLocally()

@@ -44,12 +44,11 @@ extension Shard {
     }
 
     private func answerPoll(_ session: Session, _ engine: EngineState) {
-        guard let poll = engine.pendingPoll, !session.isGone else { return }
+        guard engine.pendingPoll != nil, !session.isGone else { return }
         if engine.queueCount == 0 {
             // While a WebSocket takes over, a poll is not held open: the client waits for its end.
-            guard engine.isProbed else { return }
-            engine.pendingPoll = nil
-            return respondPoll(poll, engine, body: Array("6".utf8))
+            if engine.isProbed { releasePoll(engine) }
+            return
         }
         var body: [UInt8] = []
         var packetCount = 0
@@ -62,14 +61,20 @@ extension Shard {
             packetCount += 1
         }
         if engine.queueCount == 0, let room = session.room { engine.polledSequence = room.commandSequence }
-        engine.pendingPoll = nil
-        respondPoll(poll, engine, body: body, mayCompress: !holdsKey)
+        respondPoll(engine, body: body, mayCompress: !holdsKey)
     }
 
     /// A key is never compressed together with packets that others wrote.
     private static let keyEventPrefix = Array("42[\"upgradeKey\"".utf8)
 
-    func respondPoll(_ poll: Connection, _ engine: EngineState, body: [UInt8], mayCompress: Bool = false) {
+    /// Ends the poll that waits, if one does, with nothing in it (Engine.IO's noop).
+    func releasePoll(_ engine: EngineState) {
+        respondPoll(engine, body: Array("6".utf8), mayCompress: false)
+    }
+
+    private func respondPoll(_ engine: EngineState, body: [UInt8], mayCompress: Bool) {
+        guard let poll = engine.pendingPoll else { return }
+        engine.pendingPoll = nil
         poll.respond(
             status: 200, headers: Self.pollHeaders + engine.corsHeaders, body: body, mayCompress: mayCompress && limits.compressesHTTP)
         poll.setSession(nil)

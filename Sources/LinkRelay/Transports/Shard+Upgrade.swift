@@ -76,10 +76,7 @@ extension Shard {
         engine.isProbed = false
         session.connection = probe
         counters.upgradesToWebSocket &+= 1
-        if let poll = engine.pendingPoll {
-            engine.pendingPoll = nil
-            respondPoll(poll, engine, body: Array("6".utf8))
-        }
+        releasePoll(engine)
         if session.role != nil { probe.setMessageCeiling(messageCeiling(of: session) + Self.framingAllowance) }
         startHeartbeat(session)
         while let message = engine.dequeue() {
