@@ -37,7 +37,7 @@ export function signInView(app) {
       h("h2", null, "With a sign-in link"),
       h("p", null, "On the machine that runs the relay, ask for a link and open it in this browser. It works once."),
       copyLine("relayd sign-in", "command"),
-      h("p", { class: "field-hint" }, "With the --data-dir that the relay was started with, if it was. In the source folder: make sign-in."),
+      h("p", { class: "field-hint" }, "If the relay was started with ", h("code", null, "--data-dir"), ", add the same one. After ", h("code", null, "make run"), " it is ", h("code", null, "make sign-in"), "."),
       h("details", { class: "more" }, h("summary", null, "I have a token"), form),
     ),
   );
