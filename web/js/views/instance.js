@@ -75,8 +75,9 @@ function headView(app) {
   };
 }
 
-/** Why the page is not in its room, once that is worth saying: a connection that is back after a try or two is not. */
-function noticeText({ phase, detail }) {
+/** Why the page is not in its room, once that is worth saying: a connection that is back after a try or two is not, nor an expired code, which the panel tells. */
+function noticeText({ phase, detail }, condition) {
+  if (phase === "refused" && condition === "expired") return "";
   if (phase === "refused") return `The server did not let this page into the room: ${detail.msg}`;
   if (phase === "stopped") return `The server closed the connection for good: ${detail.reason ? reasonText(detail.reason) : `code ${detail.code}`}.`;
   if (detail.attempt >= 2) return "The server cannot be reached. This page keeps trying; what it shows may be out of date.";
@@ -89,8 +90,8 @@ function noticeView(app) {
   const node = h("div", { class: "banner bad notice", role: "alert", hidden: true }, text, retry);
   return {
     node,
-    update({ room }) {
-      const said = noticeText(room);
+    update({ room }, condition) {
+      const said = noticeText(room, condition);
       show(node, said !== "");
       if (said) setText(text, said);
     },
@@ -122,7 +123,7 @@ export function instanceView(app) {
     update(state, instance, now) {
       const condition = conditionOf(instance, state.room, now);
       head.update(state, instance, condition, now);
-      notice.update(state);
+      notice.update(state, condition);
       show(pairing.node, !instance.isActivated);
       show(linked, instance.isActivated);
       pairing.update(state, instance, condition, now);
