@@ -127,8 +127,8 @@ bool cws_conn_wants_input(const cws_conn *c)
         return false;
     switch ((cws_state)c->state) {
     case CWS_S_HTTP: return !c->is_paused && cws_http_wants_input(c);
-    case CWS_S_WS_OPEN: return !c->is_paused && !c->is_resting;
-    case CWS_S_WS_CLOSING: return !c->hears_out || (!c->is_paused && !c->is_resting);
+    case CWS_S_WS_OPEN: return !c->is_paused && !c->is_resting && !c->is_starved;
+    case CWS_S_WS_CLOSING: return !c->hears_out || (!c->is_paused && !c->is_resting && !c->is_starved);
     case CWS_S_LINGER: return true;
     case CWS_S_DRAIN:
     case CWS_S_DEAD: return false;
@@ -206,6 +206,7 @@ void cws_abort(cws_conn *c, cws_reason reason)
 uint64_t cws_conn_id(const cws_conn *c) { return c->id; }
 cws_loop *cws_conn_loop(const cws_conn *c) { return c->loop; }
 uint16_t cws_conn_listener_tag(const cws_conn *c) { return c->tag; }
+bool cws_conn_is_starved(const cws_conn *c) { return c->is_starved; }
 bool cws_conn_is_websocket(const cws_conn *c) { return c->is_websocket; }
 bool cws_conn_is_tls(const cws_conn *c) { return c->ops->is_tls; }
 uint64_t cws_conn_last_heard_ms(const cws_conn *c) { return c->last_heard_ms; }

@@ -71,7 +71,7 @@ extension Shard {
             engine.pendingPoll = nil
             respondPoll(poll, engine, body: Array("6".utf8))
         }
-        if session.role != nil { probe.setMessageCeiling(messageCeiling(of: session) + Self.framingAllowance) }
+        if session.role != nil { applyMessageCeiling(session) }
         startHeartbeat(session)
         while let message = engine.dequeue() {
             transmit(session, message)
