@@ -11,10 +11,6 @@ OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\
 RSV1 = 4
 
 
-def attackers(rig, count, **more):
-    return [rig.member("sd", rig.room(f"attacker-{number}"), **more) for number in range(count)]
-
-
 @case("messages of empty and of one-byte fragments without end, again and again", 60)
 def fragment_flood(folder):
     floods = [frame(0, b"", fin=False) * 20_000, frame(0, b" ", fin=False) * 20_000]
