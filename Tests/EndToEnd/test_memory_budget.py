@@ -4,6 +4,8 @@ SPDX-License-Identifier: Apache-2.0
 """
 import json
 import re
+import socket
+import ssl
 import struct
 
 import pytest
@@ -34,15 +36,15 @@ def opening(kind):
     return b"\x81\xff" + struct.pack(">Q", 30 * MIB) + b"\0\0\0\0" + start
 
 
-def push(socket, data):
+def push(to, data):
     """As much of it as the relay takes just now."""
-    socket.setblocking(False)
+    to.setblocking(False)
     try:
-        return socket.send(data)
-    except (BlockingIOError, ConnectionError):
+        return to.send(data)
+    except (BlockingIOError, ssl.SSLWantWriteError, ConnectionError):
         return 0
     finally:
-        socket.settimeout(20)
+        to.settimeout(20)
 
 
 def peak_bytes(relay):
@@ -50,10 +52,14 @@ def peak_bytes(relay):
         return int(re.search(r"VmHWM:\s+(\d+) kB", file.read()).group(1)) * 1024
 
 
-def test_half_sent_messages_stay_within_the_budget(make_relay):
+@pytest.mark.parametrize("tls", ["off", "on"])
+def test_half_sent_messages_stay_within_the_budget(make_relay, tls):
     """Twenty extensions with 30 MiB each on its way, of which the last bytes never come."""
     budget, ceiling = 64 * MIB, 32 * MIB
-    relay = make_relay(loops=1, process_memory_bytes="64MiB", heartbeat_timeout="3s", instance_limit=0)
+    relay = make_relay(loops=1, process_memory_bytes="64MiB", heartbeat_timeout="3s", instance_limit=0, tls_self_signed=tls)
+    if tls == "on":
+        relay.dial = lambda seconds: relay.trust.wrap_socket(
+            socket.create_connection((relay.host, relay.port), timeout=seconds), server_hostname=relay.host)
     senders = [member(relay, relay.pair_self(f"half-{number}")[1], KINDS[number % 2]) for number in range(20)]
     block = memoryview(b"x" * MIB)
     with Neighbours(relay) as pair:
