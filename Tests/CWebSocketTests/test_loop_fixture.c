@@ -352,6 +352,13 @@ static void on_drained(void *ctx, cws_conn *c, void *user)
     fixture_note(((fixture_side *)ctx)->of, &((fixture_side *)ctx)->of->drained_count);
 }
 
+static void on_overdue(void *ctx, cws_conn *c, void *user)
+{
+    (void)user;
+    cws_close(c, 4004, text("overdue"), false);
+    fixture_note(((fixture_side *)ctx)->of, &((fixture_side *)ctx)->of->overdue_count);
+}
+
 static void on_adopted(void *ctx, cws_conn *c, void *user)
 {
     (void)c, (void)user;
@@ -387,6 +394,7 @@ static const cws_handlers handlers = {
     .on_pong = on_pong,
     .on_drained = on_drained,
     .on_adopted = on_adopted,
+    .on_overdue = on_overdue,
     .on_closed = on_closed,
     .on_alarm = on_alarm,
     .on_turn_end = on_turn_end,

@@ -49,7 +49,7 @@ struct fixture {
     pthread_cond_t changed;
     fixture_end ends[FIXTURE_ENDS_MAX];
     unsigned end_count, adopted_count, drained_count, pong_count, skipped_count, message_count, request_count, waiting_count;
-    unsigned full_count, gone_count, step_count, alarm_count, around_count, misuse_count;
+    unsigned overdue_count, full_count, gone_count, step_count, alarm_count, around_count, misuse_count;
     size_t held_most; /* by the loop, when a message came */
     int steps[64];
     uint64_t skipped_size;

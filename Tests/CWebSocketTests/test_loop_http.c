@@ -1,5 +1,6 @@
 /* HTTP on real sockets: keep-alive, order, bodies, ceilings, refusals, deadlines.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -342,6 +343,66 @@ TEST(loop_http_deadlines)
     CHECK(client_at_end(fd));
     close(fd);
     CHECK(fixture_reason(&f, 0) == CWS_R_KEEPALIVE_TIMEOUT);
+    fixture_stop(&f);
+}
+
+/* Sends a byte every few milliseconds until the server says something; false when all n were sent before. */
+static bool drip_until_answered(int fd, unsigned n)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    for (unsigned i = 0; i < n; i++) {
+        if (poll(&wait, 1, 5) > 0)
+            return true;
+        if (!client_send(fd, "x", 1))
+            return false;
+    }
+    return false;
+}
+
+/* Progress alone keeps nothing open: a head and a body have to be there in time, drop by drop or not. */
+TEST(loop_http_cuts_off_what_drips)
+{
+    static const struct { const char *name, *first; cws_reason reason; } rows[] = {
+        {"head", "GET /hello HTTP/1.1\r\n" HOST "X-Long: ", CWS_R_HEAD_TIMEOUT},
+        {"second head", "GET /hello HTTP/1.1\r\n" HOST "\r\nGET /hello HTTP/1.1\r\n" HOST "X-Long: ", CWS_R_HEAD_TIMEOUT},
+        {"body", "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 1000\r\n\r\n", CWS_R_BODY_TIMEOUT},
+        {"skipped body", "POST /skip HTTP/1.1\r\n" HOST "Content-Length: 1000\r\n\r\n", CWS_R_BODY_TIMEOUT},
+        {"chunk", "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3e8\r\n", CWS_R_BODY_TIMEOUT},
+        {"chunk's extension", "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3e8;", CWS_R_BODY_TIMEOUT},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fixture f;
+        fixture_init(&f);
+        f.limits.head_timeout_ms = 150;
+        f.limits.body_timeout_ms = 150;
+        CHECK(fixture_start(&f));
+        const int fd = client_connect(&f);
+        client_response r;
+        CHECK_ROW(client_send_text(fd, rows[i].first), rows[i].name);
+        if (i == 1)
+            expect(fd, 200, "hello");
+        CHECK_ROW(drip_until_answered(fd, 990), rows[i].name);
+        CHECK_ROW(client_response_read(fd, &r, false) && r.status == 408, rows[i].name);
+        close(fd);
+        CHECK_ROW(fixture_reason(&f, 0) == rows[i].reason, rows[i].name);
+        fixture_stop(&f);
+    }
+}
+
+/* Slow but fast enough: what has come buys time for the rest. */
+TEST(loop_http_waits_for_a_slow_body)
+{
+    fixture f;
+    fixture_init(&f);
+    f.limits.body_timeout_ms = 800;
+    f.limits.body_bytes_per_s = 10;
+    CHECK(fixture_start(&f));
+    const int fd = client_connect(&f);
+    client_response r;
+    CHECK(client_send_text(fd, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 250\r\n\r\n"));
+    CHECK(!drip_until_answered(fd, 250));
+    CHECK(client_response_read(fd, &r, false) && r.status == 200 && r.body_n == 250);
+    close(fd);
     fixture_stop(&f);
 }
 

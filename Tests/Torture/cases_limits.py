@@ -1,7 +1,7 @@
 """The machine's and the operator's limits reached: descriptors, memory, connections. SPDX-License-Identifier: Apache-2.0"""
 import time
 
-from peers import TEXT, dial, flood, frame, upgrade
+from peers import TEXT, dial, flood, frame, has_ended, header, upgrade
 from rig import Rig, until
 from torture import case
 
@@ -87,4 +87,23 @@ def memory_budget(folder):
         rig.expect(queued > budget * 0.5, "the budget was never reached")
         late = rig.relay.metric('messages_dropped_total{reason="no_memory"}')
         rig.figure(f"{late:.0f} dropped for memory")
+    return rig
+
+
+@case("twenty members with 28 of 30 MiB of a message each sent, over the process's memory budget", 90)
+def half_budget(folder):
+    budget, ceiling, loops = 64 << 20, 32 << 20, 2
+    with Rig(folder, process_memory_bytes=budget, heartbeat_timeout="6s", loops=loops) as rig:
+        senders = [rig.member("sd", rig.room(f"half-{number}"), number % 2 == 0) for number in range(20)]
+        wire = header(TEXT, 30 << 20) + b'{"event":"commandStatus","data":{"pad":"' + b"x" * (28 << 20)
+        # Three messages a loop, and what one read may bring for each.
+        with rig.attack(memory_mb=(budget + loops * 3 * ceiling + len(senders) * (256 << 10)) / 1e6):
+            written, _ = flood(senders, wire, 4, is_once=True)
+            kept = rig.relay.metric("buffered_bytes")
+            rig.bound("half-read", kept / 1e6, (budget + loops * ceiling + len(senders) * (256 << 10)) / 1e6, " MB")
+            rig.expect(kept > budget * 0.5, "the budget was never reached")
+            gone = until(lambda: all(has_ended(one) for one in senders), 25, every=0.1)
+            rig.bound("gone after", 99 if gone is None else gone, 18, " s")
+            rig.bound("kept", rig.relay.metric("buffered_bytes") / 1e6, 8, " MB")
+        rig.figure(f"{written / 1e6:.0f} MB taken")
     return rig

@@ -92,7 +92,7 @@ class Drip:
         one.close()
 
 
-@case("250 request heads byte by byte, 250 bodies that stop, 100 upgraded connections that say nothing", 90)
+@case("250 request heads byte by byte, 250 bodies that stop, 100 that drip, 100 upgraded connections that say nothing", 90)
 def slowloris(folder):
     head, body = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-", b"POST /api/link HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5000\r\n\r\n{"
     silent = (b"GET /link HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -100,13 +100,13 @@ def slowloris(folder):
     with Rig(folder, head_timeout="5s", body_timeout="6s", first_message_timeout="7s") as rig:
         with rig.attack(memory_mb=16):
             groups = [Drip(rig.relay.address, [head] * 250, b"a"), Drip(rig.relay.address, [body] * 250, b""),
-                      Drip(rig.relay.address, [silent] * 100, b"")]
+                      Drip(rig.relay.address, [body] * 100, b"a"), Drip(rig.relay.address, [silent] * 100, b"")]
             begin = time.monotonic()
             while any(group.open_count for group in groups) and time.monotonic() - begin < 20:
                 for group in groups:
                     group.turn()
                 time.sleep(0.25)
-        for name, group, limit in zip(("heads", "bodies", "silent"), groups, (5, 6, 7)):
+        for name, group, limit in zip(("heads", "bodies", "dripping bodies", "silent"), groups, (5, 6, 6, 7)):
             rig.expect(group.open_count == 0, f"{group.open_count} {name} were never cut off")
             # The timer wheel, a close that is not answered (3 s), and a turn of this loop.
             rig.bound(f"{name} cut by", max(group.ended, default=0), limit + 4, " s")

@@ -89,6 +89,7 @@ typedef enum cws_reason {
     CWS_R_CONNECTION_LIMIT,    /* [503] */
     CWS_R_NO_DESCRIPTORS,      /* accepted with the spare descriptor and closed */
     CWS_R_NO_MEMORY,
+    CWS_R_OVERLOADED,          /* [503] a body for which the memory budget has no room */
     CWS_R_TLS_FAILED,          /* a handshake refused or not finished in time, or a bad record */
     CWS_R_PROXY_HEADER,        /* PROXY protocol: not from a trusted peer, missing, malformed or late */
     CWS_R_COUNT
@@ -106,7 +107,8 @@ typedef struct cws_limits {
     uint32_t chunk_overhead_bytes;     /* chunk extensions + trailers of one body; default 16384 */
     uint32_t head_timeout_ms;          /* from accept, or from the first byte of a later request; default 10000. The TLS handshake and a PROXY
                                           header each have as long of their own */
-    uint32_t body_timeout_ms;          /* for a body without progress; default 30000 */
+    uint32_t body_timeout_ms;          /* for a body without progress, and for a whole one; default 30000 */
+    uint32_t body_bytes_per_s;         /* each so many bytes of a body that came give the whole of it another second; default 16384 */
     uint32_t keepalive_timeout_ms;     /* idle between requests; default 65000 */
     uint32_t close_timeout_ms;         /* close handshake and lingering close; default 3000 */
     uint32_t write_timeout_ms;         /* queued bytes and none taken; default 45000 */
@@ -121,6 +123,9 @@ typedef struct cws_limits {
     uint32_t queue_low_bytes;          /* outbound low mark (or a quarter of the ceiling if that is less); default 1 MiB */
     uint32_t deflate_min_bytes;        /* smaller messages are sent as they are; default 1024 */
     uint32_t deflate_max_bytes;        /* larger ones too, and larger HTTP bodies: compressing must not hold up the loop; default 256 KiB */
+    uint64_t held_bytes;               /* the loop's memory budget (cws_loop_held_bytes); growth of unfinished input waits when it is nearly used
+                                          up; 0 none; default 0 */
+    uint32_t pressure_ms;              /* what is then not whole after so long is reported by on_overdue; default 60000 */
     uint32_t handshake_budget_us;      /* CPU time for TLS handshakes a turn, one step at least; default 2000 */
 } cws_limits;
 
@@ -163,6 +168,9 @@ typedef struct cws_handlers {
     void (*on_drained)(void *ctx, cws_conn *c, void *CWS_NULLABLE user);
     /* A connection moved here by cws_conn_move is now this loop's. */
     void (*on_adopted)(void *ctx, cws_conn *c, void *CWS_NULLABLE user);
+    /* Memory has been short for limits.pressure_ms, and a message of c is still not whole: close or abort c, or its memory stays taken.
+     * NULL only without limits.held_bytes. */
+    void (*CWS_NULLABLE on_overdue)(void *ctx, cws_conn *c, void *CWS_NULLABLE user);
     /* The last call for c. `code` is the peer's close code (1005 none, 1006 no close frame), for WebSocket only. */
     void (*on_closed)(void *ctx, cws_conn *c, void *CWS_NULLABLE user, cws_reason reason, uint16_t code);
     /* A connection came by a listener that expects a PROXY header: may this peer say who its client is? It is closed otherwise.
@@ -205,7 +213,8 @@ typedef struct cws_loop_stats {
     uint64_t requests_count, upgrades_count;
     uint64_t messages_in_count, messages_out_count, bytes_in, bytes_out; /* inside TLS where there is TLS */
     uint64_t queued_bytes;       /* all outbound queues of the loop */
-    uint64_t buffered_bytes;     /* all inbound partial messages and bodies of the loop */
+    uint64_t buffered_bytes;     /* memory of all inbound partial messages and bodies of the loop */
+    uint64_t starved_count;      /* times a message had to wait for memory before it could go on */
     uint64_t turns_count, busy_ns; /* loop turns; time spent outside epoll_wait */
     uint64_t max_turn_ns;        /* the longest turn since the last read */
     /* WebSocket messages by how long their turn took: from taking up what had arrived until all that it caused, for every receiver, was
@@ -288,6 +297,9 @@ uint64_t cws_conn_last_heard_ms(const cws_conn *c);
  * end of the turn. Heartbeat time-outs do not count while paused. */
 void cws_conn_pause(cws_conn *c);
 void cws_conn_resume(cws_conn *c);
+
+/* Its input waits until the loop's memory budget has room for the message that it has begun. */
+bool cws_conn_is_starved(const cws_conn *c);
 
 /* Drops the connection without a close handshake. on_closed(reason) comes at the end of this turn. */
 void cws_abort(cws_conn *c, cws_reason reason);

@@ -180,6 +180,7 @@ void cws_abort(cws_conn *c, cws_reason reason)
 uint64_t cws_conn_id(const cws_conn *c) { return c->id; }
 cws_loop *cws_conn_loop(const cws_conn *c) { return c->loop; }
 uint16_t cws_conn_listener_tag(const cws_conn *c) { return c->tag; }
+bool cws_conn_is_starved(const cws_conn *c) { return c->is_starved; }
 bool cws_conn_is_websocket(const cws_conn *c) { return c->is_websocket; }
 bool cws_conn_is_tls(const cws_conn *c) { return c->ops->is_tls; }
 uint64_t cws_conn_last_heard_ms(const cws_conn *c) { return c->last_heard_ms; }

@@ -1,5 +1,5 @@
 /* Which deadline a connection is under, and what happens when it passes. Each connection has one wheel node; here it is decided
- * what the earliest deadline really is. Runs on the loop's thread, between events. Never calls a handler.
+ * what the earliest deadline really is. Runs on the loop's thread, between events. Calls no handler but on_overdue.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "internal.h"
 
@@ -19,8 +19,10 @@ void cws_conn_restart_phase(cws_conn *c)
             cws_conn_set_phase(c, limits->keepalive_timeout_ms);
         else if (is_head)
             cws_conn_set_phase(c, limits->head_timeout_ms);
-        else if (!cws_http_is_answerable(c))
-            cws_conn_set_phase(c, limits->body_timeout_ms);
+        else if (!cws_http_is_answerable(c)) {
+            c->http->body_from_ms = c->loop->now_ms;
+            cws_http_body_deadline(c);
+        }
     }
     if (c->beat_interval_ms)
         cws_wheel_arm(c->loop, c, c->beat_ping_at);
@@ -49,7 +51,7 @@ static void end_phase(cws_conn *c)
     case CWS_S_LINGER:
         cws_conn_kill(c, c->reason == CWS_R_LOCAL_CLOSE ? CWS_R_CLOSE_TIMEOUT : (cws_reason)c->reason);
         return;
-    case CWS_S_WS_OPEN:
+    case CWS_S_WS_OPEN: cws_pressure_due(c); return;
     case CWS_S_DRAIN:
     case CWS_S_DEAD: return;
     }
@@ -63,6 +65,8 @@ static uint64_t silence_at(const cws_conn *c)
     return from + c->beat_interval_ms + c->beat_timeout_ms;
 }
 
+/* Who is not read cannot be heard. */
+static bool is_read(const cws_conn *c) { return !c->is_paused && !c->is_starved; }
 static bool beats(const cws_conn *c) { return c->state == CWS_S_WS_OPEN && c->beat_interval_ms > 0; }
 
 static uint64_t next_deadline(const cws_conn *c)
@@ -76,7 +80,7 @@ static uint64_t next_deadline(const cws_conn *c)
     if (beats(c)) {
         if (c->beat_ping_at < at)
             at = c->beat_ping_at;
-        if (!c->is_paused && silence_at(c) < at)
+        if (is_read(c) && silence_at(c) < at)
             at = silence_at(c);
     }
     return at;
@@ -87,7 +91,7 @@ void cws_conn_check_deadlines(cws_conn *c)
     const uint64_t now = c->loop->now_ms;
     if (c->is_blocked && now >= c->write_at + c->loop->limits.write_timeout_ms)
         cws_conn_kill(c, c->state == CWS_S_DRAIN ? (cws_reason)c->reason : CWS_R_WRITE_TIMEOUT);
-    if (beats(c) && !c->is_paused && now >= silence_at(c))
+    if (beats(c) && is_read(c) && now >= silence_at(c))
         cws_conn_kill(c, CWS_R_HEARTBEAT_TIMEOUT);
     if (c->state == CWS_S_DEAD)
         return;

@@ -139,12 +139,12 @@ static ssize_t read_direct(cws_conn *c, uint8_t *p, size_t want, bool *is_short)
 /* What one connection may read in a turn. Between enter and finish. */
 static void read_more(cws_conn *c)
 {
-    size_t budget = CWS_RX_BYTES;
+    size_t budget = cws_pressure_read_bytes(c->loop);
     bool is_short = false;
     while (budget > 0 && !is_short && !c->has_unparsed && cws_conn_wants_input(c)) {
         uint8_t *p = NULL;
         size_t want = c->spill ? 0 : cws_ws_direct(c, &p);
-        if (c->state == CWS_S_DEAD)
+        if (!cws_conn_wants_input(c))
             break;
         if (want > budget)
             want = budget;

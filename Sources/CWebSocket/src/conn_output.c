@@ -84,5 +84,6 @@ void cws_conn_drain(cws_conn *c, cws_reason reason, bool lingers)
     c->ends_with_linger = lingers;
     c->phase_at = 0;
     cws_http_retire(c);
+    cws_ws_drop_assembly(c);
     cws_conn_work(c, CWS_WORK_FLUSH);
 }

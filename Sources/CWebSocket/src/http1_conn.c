@@ -18,7 +18,7 @@ bool cws_http_is_answerable(const cws_conn *c)
     return c->state == CWS_S_HTTP && c->http && c->http->phase >= CWS_HTTP_PENDING;
 }
 
-size_t cws_http_buffered(const cws_http *h) { return h->bytes.n + h->body.n; }
+size_t cws_http_buffered(const cws_http *h) { return h->bytes.cap + h->body.cap; }
 
 void cws_http_free(cws_http *h)
 {
@@ -95,6 +95,7 @@ static uint16_t refusal_status(cws_reason reason)
     case CWS_R_HTTP_VERSION: return 505;
     case CWS_R_HTTP_METHOD: return 405;
     case CWS_R_HTTP_EXPECTATION: return 417;
+    case CWS_R_OVERLOADED: return 503;
     default: return 400;
     }
 }
@@ -120,7 +121,8 @@ static void begin_body(cws_conn *c, bool has_more)
         }
         h->is_skipping = true;
     }
-    cws_conn_set_phase(c, c->loop->limits.body_timeout_ms);
+    h->body_from_ms = c->loop->now_ms;
+    cws_http_body_deadline(c);
     if (h->head.expects_continue && h->head.minor_version >= 1 && !has_more)
         cws_http_continue(c);
 }
@@ -167,6 +169,19 @@ static size_t feed_head(cws_conn *c, const uint8_t *p, size_t n)
 
 /* ---- body */
 
+/* Standing still is one thing; a body that drips must end as well, or a connection and its memory could be had for ever at a byte a
+ * minute. What has come buys time, so that a large picture over a slow line gets through. */
+void cws_http_body_deadline(cws_conn *c)
+{
+    const cws_limits *limits = &c->loop->limits;
+    const cws_http *h = c->http;
+    const uint64_t rate = limits->body_bytes_per_s ? limits->body_bytes_per_s : 1;
+    const uint64_t bought_s = h->body_size / rate < UINT32_MAX ? h->body_size / rate : UINT32_MAX;
+    const uint64_t due = h->body_from_ms + limits->body_timeout_ms + bought_s * 1000, now = c->loop->now_ms;
+    const uint64_t left = due > now ? due - now : 0;
+    cws_conn_set_phase(c, left < limits->body_timeout_ms ? (uint32_t)left : limits->body_timeout_ms);
+}
+
 /* False when c is no longer reading this body. */
 static bool take_body(cws_conn *c, const uint8_t *p, size_t n)
 {
@@ -186,12 +201,17 @@ static bool take_body(cws_conn *c, const uint8_t *p, size_t n)
     }
     if (h->is_skipping) {
         most = c->loop->limits.skipped_prefix_bytes;
-        if (h->body.n > most)
-            h->body.n = most;
+        cws_buf_cut(&h->body, most);
         if (n > most - h->body.n)
             n = most - h->body.n;
     } else if (!h->head.is_chunked && most > h->head.length) {
         most = (size_t)h->head.length;
+    }
+    const size_t capacity = cws_buf_next(&h->body, n, most);
+    if (!h->is_skipping && capacity > h->body.cap && !cws_pressure_allows(c, h->bytes.cap + capacity)) {
+        cws_pressure_begin(c->loop);
+        refuse(c, CWS_R_OVERLOADED);
+        return false;
     }
     if (cws_buf_append(&h->body, p, n, most))
         return true;
@@ -209,7 +229,7 @@ static size_t feed_sized(cws_conn *c, const uint8_t *p, size_t n)
     if (h->body_left == 0)
         complete(c);
     else
-        cws_conn_set_phase(c, c->loop->limits.body_timeout_ms);
+        cws_http_body_deadline(c);
     return took;
 }
 
@@ -235,7 +255,7 @@ static size_t feed_chunked(cws_conn *c, const uint8_t *p, size_t n)
         if (used == 0)
             break;
     }
-    cws_conn_set_phase(c, c->loop->limits.body_timeout_ms);
+    cws_http_body_deadline(c);
     return took;
 }
 

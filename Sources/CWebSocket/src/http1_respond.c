@@ -264,6 +264,7 @@ static const char *sentence(cws_reason reason, uint16_t status)
     case CWS_R_HEAD_TIMEOUT: return "The request's headers did not arrive in time";
     case CWS_R_BODY_TIMEOUT: return "The request's body did not arrive in time";
     case CWS_R_CONNECTION_LIMIT: return "Too many connections, try again shortly";
+    case CWS_R_OVERLOADED: return "The relay is busy, try again shortly";
     case CWS_R_NO_MEMORY: return "Out of memory, try again shortly";
     default: return "The request is malformed";
     }

@@ -122,6 +122,10 @@ typedef struct cws_received {
     size_t capacity;         /* of payload */
 } cws_received;
 static inline size_t cws_received_n(const cws_received *r) { return r->m ? r->m->payload_n : 0; }
+/* The capacity that cws_received_reserve would leave; 0 when it would refuse. */
+size_t cws_received_next(const cws_received *r, size_t more, size_t max);
+/* Keeps the first n bytes at most and gives the rest of the memory back. */
+void cws_received_cut(cws_loop *l, cws_received *r, size_t n);
 /* As cws_buf_reserve: room for `more`, at least doubling what is there, never above `max` in all; false: no memory or over max. */
 bool cws_received_reserve(cws_loop *l, cws_received *r, size_t more, size_t max);
 bool cws_received_append(cws_loop *l, cws_received *r, const uint8_t *p, size_t n, size_t max);
@@ -191,6 +195,7 @@ typedef struct cws_http {
     uint64_t body_left;      /* of a sized body */
     uint64_t body_size;      /* so far, decoded */
     uint64_t body_ceiling;
+    uint64_t body_from_ms;   /* when the head was complete */
     uint8_t phase;
     bool may_skip, is_skipping;
     bool is_chunked_out, closes_after;
@@ -201,6 +206,10 @@ typedef struct cws_http {
 
 /* Exists while a message (or a frame of one) is incomplete. */
 typedef struct cws_assembly {
+    cws_conn *conn;
+    cws_link waiting;        /* for memory, in loop->pressure.waiting; alone: it may grow */
+    size_t wanted;           /* what it then waits for: the capacity it is to have */
+    uint64_t began_ms;       /* when it first took memory of its own */
     cws_received bytes;      /* payload so far; of a skipped message its prefix */
     uint64_t size;           /* payload bytes that the frames so far have declared, the present one included */
     uint64_t frame_left;
@@ -273,6 +282,7 @@ struct cws_conn {
     bool skips_oversize : 1, saw_eof : 1, had_request : 1, ends_with_linger : 1;
     bool hears_out : 1;    /* while closing: what the peer still sends is delivered */
     bool is_resting : 1;   /* its input goes on in the next turn */
+    bool is_starved : 1;   /* its message waits for memory (pressure.c) */
     bool read_wants_write : 1; /* TLS: reading goes on when the socket takes bytes */
 };
 
@@ -308,6 +318,8 @@ bool cws_http_wants_input(const cws_conn *c);
 bool cws_http_is_answerable(const cws_conn *c);
 size_t cws_http_buffered(const cws_http *h);
 void cws_http_free(cws_http *h);
+/* Some of the body came: how long the next of it may take. */
+void cws_http_body_deadline(cws_conn *c);
 /* Takes the request from c, if any; its bytes live on until no handler can be looking at them. */
 void cws_http_retire(cws_conn *c);
 /* Only where no handler is on the stack. */
@@ -326,6 +338,8 @@ size_t cws_ws_feed(cws_conn *c, uint8_t *p, size_t n);
 size_t cws_ws_direct(cws_conn *c, uint8_t **p);
 void cws_ws_direct_done(cws_conn *c, size_t n);
 size_t cws_assembly_buffered(const cws_assembly *a);
+/* Gives up the bytes of a half-received message. The frame that is on its way is still counted to its end. */
+void cws_ws_drop_assembly(cws_conn *c);
 void cws_ws_deliver(cws_conn *c, uint8_t opcode, cws_slice bytes);
 /* ws_deflate.c: one whole compressed message, or what is left of one that was skipped; delivers, or fails the connection. */
 void cws_ws_inflate(cws_conn *c, uint8_t opcode, cws_slice bytes);
@@ -338,6 +352,27 @@ void cws_ws_fail(cws_conn *c, cws_reason reason);
 /* Whether messages of the peer still count: open, or closing but heard out. */
 bool cws_ws_hears(const cws_conn *c);
 void cws_ws_beat(cws_conn *c);
+
+/* pressure.c */
+typedef struct cws_pressure {
+    cws_link waiting;        /* assemblies, the longest waiting first */
+    cws_assembly *first;     /* the one that may go past the budget until it is whole; NULL none */
+    uint64_t since_ms;       /* when memory got short; 0: it is not */
+    uint64_t seen_bytes;     /* less than this must be held before another look at who waits is worth it */
+} cws_pressure;
+/* Does the budget have room for c to hold `want` bytes of input in all? */
+bool cws_pressure_allows(const cws_conn *c, size_t want);
+/* May a, c's assembly, grow to `want`? False: c waits and is not read until it may. */
+bool cws_pressure_admits(cws_conn *c, cws_assembly *a, size_t want);
+void cws_pressure_begin(cws_loop *l);
+/* What one connection may read in a turn. */
+size_t cws_pressure_read_bytes(const cws_loop *l);
+/* a neither waits nor goes first any more. */
+void cws_pressure_forget(cws_loop *l, cws_assembly *a);
+/* Once a turn: lets those go on for whom there is room now. */
+void cws_pressure_relieve(cws_loop *l);
+/* c's deadline for a half-received message has come. */
+void cws_pressure_due(cws_conn *c);
 
 /* ---- loops */
 
@@ -386,6 +421,7 @@ struct cws_loop {
     cws_table table;
     cws_wheel wheel;
     cws_link work, dead;
+    cws_pressure pressure;
     cws_http *dead_http;
     cws_listener *listeners;
     size_t listener_count;
@@ -419,8 +455,8 @@ static inline bool cws_conn_wants_input(const cws_conn *c)
         return false;
     switch ((cws_state)c->state) {
     case CWS_S_HTTP: return !c->is_paused && cws_http_wants_input(c);
-    case CWS_S_WS_OPEN: return !c->is_paused && !c->is_resting;
-    case CWS_S_WS_CLOSING: return !c->hears_out || (!c->is_paused && !c->is_resting);
+    case CWS_S_WS_OPEN: return !c->is_paused && !c->is_resting && !c->is_starved;
+    case CWS_S_WS_CLOSING: return !c->hears_out || (!c->is_paused && !c->is_resting && !c->is_starved);
     case CWS_S_LINGER: return true;
     case CWS_S_DRAIN:
     case CWS_S_DEAD: return false;

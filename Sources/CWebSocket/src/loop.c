@@ -149,6 +149,7 @@ void cws_loop_end_turn(cws_loop *l)
         cws_conn_free(c);
     }
     cws_http_free_dead(l);
+    cws_pressure_relieve(l);
 }
 
 /* A turn that makes much to send does not pile it up: what is written while it is still in the cache costs less, and its memory serves

@@ -20,6 +20,7 @@ cws_limits cws_limits_default(void)
         .chunk_overhead_bytes = 16384,
         .head_timeout_ms = 10000,
         .body_timeout_ms = 30000,
+        .body_bytes_per_s = 16384,
         .keepalive_timeout_ms = 65000,
         .close_timeout_ms = 3000,
         .write_timeout_ms = 45000,
@@ -34,6 +35,8 @@ cws_limits cws_limits_default(void)
         .queue_low_bytes = 1 << 20,
         .deflate_min_bytes = 1024,
         .deflate_max_bytes = 256 * 1024,
+        .held_bytes = 0,
+        .pressure_ms = 60000,
         .handshake_budget_us = 2000,
     };
 }
@@ -60,6 +63,7 @@ cws_loop *cws_loop_new(const cws_limits *limits, const cws_handlers *handlers, v
     l->limits = *limits;
     cws_link_init(&l->work);
     cws_link_init(&l->dead);
+    cws_link_init(&l->pressure.waiting);
     pthread_mutex_init(&l->lock, NULL);
     const uint64_t now_ns = cws_clock_ns();
     l->now_ms = now_ns / 1000000;

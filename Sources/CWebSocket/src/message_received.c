@@ -8,22 +8,31 @@
 #include "internal.h"
 
 #define LENT_MIN_BYTES (16u * 1024u) /* less is copied: that costs less than what a message would hold beyond its bytes */
+#define EXTRA_BYTES (sizeof(cws_message) + CWS_RECEIVED_OFFSET + CWS_RECEIVED_TAIL)
+
+size_t cws_received_next(const cws_received *r, size_t more, size_t max)
+{
+    const size_t n = cws_received_n(r);
+    if (r->m && r->capacity - n >= more)
+        return r->capacity;
+    if (max > UINT32_MAX - EXTRA_BYTES)
+        max = UINT32_MAX - EXTRA_BYTES;
+    if (n > max || more > max - n)
+        return 0;
+    const size_t capacity = n + more > max / 2 ? max : (n + more) * 2;
+    return capacity < 256 && max >= 256 ? 256 : capacity;
+}
 
 bool cws_received_reserve(cws_loop *l, cws_received *r, size_t more, size_t max)
 {
     const size_t n = cws_received_n(r);
     if (r->m && r->capacity - n >= more)
         return true;
-    const size_t extra = sizeof(cws_message) + CWS_RECEIVED_OFFSET + CWS_RECEIVED_TAIL;
-    if (max > UINT32_MAX - extra)
-        max = UINT32_MAX - extra;
-    if (n > max || more > max - n)
+    const size_t capacity = cws_received_next(r, more, max);
+    if (capacity == 0)
         return false;
-    size_t capacity = n + more > max / 2 ? max : (n + more) * 2;
-    if (capacity < 256 && max >= 256)
-        capacity = 256;
     if (r->m && r->m->size_class >= CWS_MESSAGE_CLASSES) {
-        cws_message *moved = realloc(r->m, extra + capacity); /* which moves pages, not bytes */
+        cws_message *moved = realloc(r->m, EXTRA_BYTES + capacity); /* which moves pages, not bytes */
         if (!moved)
             return false;
         *r = (cws_received){.m = moved, .capacity = capacity};
@@ -57,6 +66,19 @@ void cws_received_free(cws_loop *l, cws_received *r)
     if (r->m)
         cws_message_give_back(l, r->m);
     *r = (cws_received){0};
+}
+
+void cws_received_cut(cws_loop *l, cws_received *r, size_t n)
+{
+    if (cws_received_n(r) < n)
+        n = cws_received_n(r);
+    cws_received kept = {0};
+    if (n > 0 && r->capacity > n)
+        (void)cws_received_append(l, &kept, cws_message_payload(r->m), n, n); /* without memory nothing is kept */
+    if (n > 0 && r->capacity <= n)
+        return;
+    cws_received_free(l, r);
+    *r = kept;
 }
 
 void cws_received_lend(cws_loop *l, const cws_received *r)

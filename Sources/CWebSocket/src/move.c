@@ -33,6 +33,8 @@ void cws_conn_move_now(cws_conn *c, cws_loop *to)
     cws_conn_count_buffered(c);
     const size_t buffered = c->buffered, queued = cws_queued_bytes(c);
     const bool is_websocket = c->is_websocket, is_tls = c->ops->is_tls;
+    if (c->assembly)
+        cws_pressure_forget(l, c->assembly);
     cws_wheel_disarm(c);
     cws_link_remove(&c->work);
     c->work_flags = 0;

@@ -52,6 +52,7 @@ static const char *const reason_names[CWS_R_COUNT] = {
     [CWS_R_CONNECTION_LIMIT] = "connection_limit",
     [CWS_R_NO_DESCRIPTORS] = "no_descriptors",
     [CWS_R_NO_MEMORY] = "no_memory",
+    [CWS_R_OVERLOADED] = "overloaded",
     [CWS_R_TLS_FAILED] = "tls_failed",
     [CWS_R_PROXY_HEADER] = "proxy_header",
 };

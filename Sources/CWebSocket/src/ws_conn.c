@@ -12,19 +12,24 @@
 #define OPCODE_CONTROL 8u
 #define TEXT_PIECE_BYTES (16u * 1024u) /* a multiple of the mask */
 
-size_t cws_assembly_buffered(const cws_assembly *a) { return cws_received_n(&a->bytes); }
+size_t cws_assembly_buffered(const cws_assembly *a) { return a->bytes.capacity; }
 
 void cws_assembly_free(cws_loop *l, cws_assembly *a)
 {
+    cws_pressure_forget(l, a);
     cws_received_free(l, &a->bytes);
     free(a);
 }
 
-void cws_set_message_ceiling(cws_conn *c, size_t bytes, bool skip_oversize)
+void cws_ws_drop_assembly(cws_conn *c)
 {
-    CWS_ON_LOOP(c->loop);
-    c->message_ceiling = bytes;
-    c->skips_oversize = skip_oversize;
+    cws_assembly *a = c->assembly;
+    if (!a)
+        return;
+    cws_pressure_forget(c->loop, a);
+    cws_received_free(c->loop, &a->bytes);
+    a->is_skipping = true;
+    cws_conn_count_buffered(c);
 }
 
 bool cws_ws_hears(const cws_conn *c)
@@ -60,9 +65,23 @@ static size_t prefix_limit(const cws_conn *c) { return cws_ws_hears(c) ? c->loop
 static void start_skipping(cws_conn *c, cws_assembly *a)
 {
     a->is_skipping = true;
-    const size_t most = prefix_limit(c);
-    if (cws_received_n(&a->bytes) > most)
-        a->bytes.m->payload_n = (uint32_t)most;
+    cws_pressure_forget(c->loop, a);
+    cws_received_cut(c->loop, &a->bytes, prefix_limit(c));
+}
+
+void cws_set_message_ceiling(cws_conn *c, size_t bytes, bool skip_oversize)
+{
+    CWS_ON_LOOP(c->loop);
+    c->message_ceiling = bytes;
+    c->skips_oversize = skip_oversize;
+    cws_assembly *a = c->assembly;
+    if (!a || a->is_skipping || !skip_oversize || a->size <= cws_ws_wire_ceiling(c, a->is_compressed))
+        return;
+    const bool was_starved = c->is_starved;
+    start_skipping(c, a);
+    cws_conn_count_buffered(c);
+    if (was_starved)
+        cws_conn_work(c, CWS_WORK_INPUT);
 }
 
 static void finish_message(cws_conn *c, cws_assembly *a)
@@ -114,27 +133,35 @@ static size_t bound(const cws_conn *c, const cws_assembly *a)
     return a->is_final || declared > c->message_ceiling ? declared : c->message_ceiling;
 }
 
+/* Before any of it is taken. False: c waits for memory, or is dead. */
+static bool make_room(cws_conn *c, cws_assembly *a, size_t more, size_t most)
+{
+    const size_t capacity = cws_received_next(&a->bytes, more, most);
+    if (!a->is_skipping && capacity > a->bytes.capacity && !cws_pressure_admits(c, a, capacity))
+        return false;
+    if (cws_received_reserve(c->loop, &a->bytes, more, most))
+        return true;
+    cws_conn_kill(c, CWS_R_NO_MEMORY);
+    return false;
+}
+
 static size_t take_payload(cws_conn *c, uint8_t *p, size_t n)
 {
     cws_assembly *a = c->assembly;
     const size_t took = n > a->frame_left ? (size_t)a->frame_left : n;
-    if (took > 0) {
-        account(c, a, p, took);
-        if (c->assembly != a || c->state == CWS_S_DRAIN)
-            return took;
-        size_t kept = took;
-        size_t most = bound(c, a);
-        if (a->is_skipping) {
-            most = prefix_limit(c);
-            const size_t have = cws_received_n(&a->bytes), room = have < most ? most - have : 0;
-            if (kept > room)
-                kept = room;
-        }
-        if (!cws_received_append(c->loop, &a->bytes, p, kept, most)) {
-            cws_conn_kill(c, CWS_R_NO_MEMORY);
-            return took;
-        }
+    size_t kept = took, most = bound(c, a);
+    if (a->is_skipping) {
+        most = prefix_limit(c);
+        const size_t have = cws_received_n(&a->bytes), room = have < most ? most - have : 0;
+        if (kept > room)
+            kept = room;
     }
+    if (kept > 0 && !make_room(c, a, kept, most))
+        return c->state == CWS_S_DEAD ? took : 0;
+    account(c, a, p, took);
+    if (c->assembly != a || c->state == CWS_S_DRAIN)
+        return took;
+    (void)cws_received_append(c->loop, &a->bytes, p, kept, most);
     advance(c, a, took);
     return took;
 }
@@ -144,10 +171,8 @@ size_t cws_ws_direct(cws_conn *c, uint8_t **p)
     cws_assembly *a = c->assembly;
     if (!cws_ws_hears(c) || !a || a->is_skipping || a->frame_left < CWS_DIRECT_BYTES)
         return 0;
-    if (!cws_received_reserve(c->loop, &a->bytes, CWS_DIRECT_BYTES, bound(c, a))) {
-        cws_conn_kill(c, CWS_R_NO_MEMORY);
+    if (!make_room(c, a, CWS_DIRECT_BYTES, bound(c, a)))
         return 0;
-    }
     const size_t n = cws_received_n(&a->bytes), room = a->bytes.capacity - n;
     *p = cws_message_payload(a->bytes.m) + n;
     return room < a->frame_left ? room : (size_t)a->frame_left;
@@ -180,6 +205,8 @@ static cws_assembly *assembly_for(cws_conn *c, const ws_frame *f)
         cws_conn_kill(c, CWS_R_NO_MEMORY);
         return NULL;
     }
+    a->conn = c;
+    cws_link_init(&a->waiting);
     a->opcode = f->opcode;
     a->is_compressed = f->rsv1;
     c->assembly = a;

@@ -24,16 +24,6 @@ static void queue_close(cws_conn *c, uint16_t code, const uint8_t *reason, size_
         (void)cws_outq_push_take(c, m);
 }
 
-static void drop_assembly(cws_conn *c)
-{
-    cws_assembly *a = c->assembly;
-    if (!a)
-        return;
-    /* Only the bytes: the frame that is on its way must still be counted to its end. */
-    cws_received_free(c->loop, &a->bytes);
-    a->is_skipping = true;
-}
-
 static uint16_t close_code(cws_reason reason)
 {
     switch (reason) {
@@ -68,9 +58,10 @@ void cws_close(cws_conn *c, uint16_t code, cws_slice reason, bool hears_out)
     queue_close(c, code, reason.p, n);
     c->state = CWS_S_WS_CLOSING;
     c->hears_out = hears_out;
+    c->phase_at = 0;
     cws_conn_work(c, CWS_WORK_FLUSH | CWS_WORK_INPUT);
     if (!hears_out)
-        drop_assembly(c);
+        cws_ws_drop_assembly(c);
 }
 
 /* ---- from the peer */

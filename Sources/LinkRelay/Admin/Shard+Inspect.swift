@@ -125,7 +125,7 @@ extension Shard {
             version: session.identity?.version, installID: session.identity?.installID, connectedAt: wallTime(ofMs: session.openedMs),
             joinedAt: wallTime(ofMs: session.seatedMs), traffic: session.traffic, queuedBytes: session.queuedBytes,
             queuedCount: session.connection?.queuedCount ?? session.engine?.queueCount ?? 0,
-            unconfirmedCount: session.unconfirmed?.count ?? 0, isHeldBack: session.isHeldBack)
+            unconfirmedCount: session.unconfirmed?.count ?? 0, isHeldBack: session.isNotRead)
     }
 
     /// Sessions by what they are, for the operator and the metrics.
@@ -190,7 +190,7 @@ struct SessionCensus: Sendable {
         } else {
             socketioCount += 1
         }
-        if session.isHeldBack { heldBackCount += 1 }
+        if session.isNotRead { heldBackCount += 1 }
     }
 
     mutating func add(_ other: SessionCensus) {

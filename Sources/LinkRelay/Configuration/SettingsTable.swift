@@ -217,7 +217,7 @@ package enum SettingsTable {
             "How long the head of a request may take."),
         Setting(
             "body-timeout", .connections, .duration(\.bodyTimeout, second...hour),
-            "How long a request's body may make no progress."),
+            "How long a request's body may stand still, and how long all of it may take; every 16 KiB that came give it another second."),
         Setting(
             "keepalive-timeout", .connections, .duration(\.keepaliveTimeout, second...hour),
             "How long an HTTP connection may idle between requests. Longer than the proxy's own limit avoids lost requests."),

@@ -62,6 +62,13 @@ enum Callbacks {
                 withShard(context) { shard in withSession(user) { shard.onDrained($0) } }
             },
             on_adopted: { context, c, user in withShard(context) { $0.onAdopted(Connection(raw: c)) } },
+            on_overdue: { context, c, user in
+                withShard(context) { shard in
+                    let connection = Connection(raw: c)
+                    withSession(user) { shard.onOverdue($0, connection) }
+                    if user == nil { connection.abortLocally() }
+                }
+            },
             on_closed: { context, c, user, reason, code in
                 withShard(context) { shard in
                     let connection = Connection(raw: c)

@@ -34,6 +34,7 @@ struct Connection: Equatable {
         return PeerAddress(address)
     }
 
+    var isStarved: Bool { cws_conn_is_starved(raw) }
     func pause() { cws_conn_pause(raw) }
     func resume() { cws_conn_resume(raw) }
     func abortLocally() { cws_abort(raw, CWS_R_LOCAL_ABORT) }

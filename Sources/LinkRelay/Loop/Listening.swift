@@ -95,6 +95,7 @@ extension Shard {
         stats.max_turn_ns = unreportedTurnNs
         if forMetrics { unreportedTurnNs = 0 }
         var reading = ShardReading(counters: counters)
+        reading.counters.loopBudgetCount &+= stats.starved_count
         reading.figures = [
             ("connections_accepted_total", stats.accepted_count, true), ("connections_open", stats.open_count, false),
             ("websockets_open", stats.websocket_count, false), ("tls_connections_open", stats.tls_count, false),
@@ -149,6 +150,8 @@ extension EventLoop {
         limits.head_bytes = UInt32(clamping: settings.headBytes)
         limits.head_timeout_ms = UInt32(clamping: settings.headTimeout.wholeMilliseconds)
         limits.body_timeout_ms = UInt32(clamping: settings.bodyTimeout.wholeMilliseconds)
+        limits.held_bytes = UInt64(clamping: settings.processMemoryBytes / loopCount)
+        limits.pressure_ms = UInt32(clamping: settings.heartbeatTimeout.wholeMilliseconds)
         limits.keepalive_timeout_ms = UInt32(clamping: settings.keepaliveTimeout.wholeMilliseconds)
         limits.queue_low_bytes = UInt32(clamping: settings.memberQueueBytes / 4)
         limits.fragment_count = UInt32(clamping: settings.fragmentCount)

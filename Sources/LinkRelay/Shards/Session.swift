@@ -53,8 +53,6 @@ final class Session {
     var isGone = false
     /// It was told to come back later: what it sent before it knew still counts, but nothing can be sent to it.
     var isLeaving = false
-    /// Its input is held back because its room or the process is over the memory budget.
-    var isHeldBack = false
 
     init(serial: UInt64, dialect: Dialect, address: PeerAddress, openedMs: UInt64, engine: EngineState?) {
         self.serial = serial

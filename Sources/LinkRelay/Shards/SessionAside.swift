@@ -50,6 +50,11 @@ extension Session {
         set { change { $0.endReason = newValue } }
     }
 
+    /// Its input is held back because its room or the process is over the memory budget.
+    var isHeldBack: Bool { heldBackMs != 0 }
+    /// The same, or the engine waits for memory to read on with.
+    var isNotRead: Bool { isHeldBack || connection?.isStarved == true }
+
     var heldBackMs: UInt64 {
         get { aside?.heldBackMs ?? 0 }
         set { change { $0.heldBackMs = newValue } }

@@ -32,13 +32,10 @@ extension Shard {
         }
         session.role = identity.role
         session.identity = identity
-        session.connection?.setMessageCeiling(messageCeiling(of: session) + Self.framingAllowance)
-        if let engine = session.engine {
-            shared.directory.set(engine.sid, .init(loop: index, role: identity.role, isSeated: session.room != nil))
-            if identity.role == .sd, engine.transport == .websocket {
-                startHeartbeat(session)
-                armEnginePing(session, engine)
-            }
+        applyMessageCeiling(session)
+        if let engine = session.engine, identity.role == .sd, engine.transport == .websocket {
+            startHeartbeat(session)
+            armEnginePing(session, engine)
         }
         acknowledge(session, inbound.ack, Self.successPayload)
     }
@@ -48,6 +45,14 @@ extension Shard {
     func messageCeiling(of session: Session) -> Int {
         guard session.room != nil, let role = session.role else { return limits.greetingMessageBytes }
         return role == .sd ? limits.sdMessageBytes : limits.clientMessageBytes
+    }
+
+    /// After every change of role or seat: what may be sent over the session's connection, and posted for it, from here on. A message that
+    /// is half-read and too large now is read past.
+    func applyMessageCeiling(_ session: Session) {
+        session.connection?.setMessageCeiling(messageCeiling(of: session) + Self.framingAllowance)
+        guard let engine = session.engine, !session.isGone else { return }
+        shared.directory.set(engine.sid, .init(loop: index, role: session.role, isSeated: session.room != nil))
     }
 
     /// Room for the event name and wrapper around a payload at its ceiling.

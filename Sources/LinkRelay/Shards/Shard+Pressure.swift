@@ -48,9 +48,8 @@ extension Shard {
     private func holdBack(_ sender: Session, _ room: Room) {
         guard !sender.isHeldBack, let connection = sender.connection else { return }
         if queuedBytes(room) > limits.roomMemoryBytes { counters.roomBudgetCount &+= 1 } else { counters.loopBudgetCount &+= 1 }
-        sender.isHeldBack = true
-        sender.heldBackMs = nowMs
-        schedule(inMs: UInt64(limits.heartbeatTimeoutMs), .heldBack(sender.serial, since: nowMs))
+        sender.heldBackMs = max(1, nowMs)
+        schedule(inMs: UInt64(limits.heartbeatTimeoutMs), .heldBack(sender.serial, since: sender.heldBackMs))
         connection.pause()
         room.heldBack.append(sender)
         heldBack.append(sender)
@@ -58,31 +57,25 @@ extension Shard {
 
     /// Nobody can tell whether a peer that is not read for so long still lives, and its own pings go unanswered: it had better come back.
     func heldBackTooLong(_ session: Session, since: UInt64) {
-        guard session.isHeldBack, session.heldBackMs == since else { return }
+        guard session.heldBackMs == since else { return }
+        close(session, .overloaded)
+    }
+
+    /// A message of its has been half-read for that long while memory is short: it may be one that never ends.
+    func onOverdue(_ session: Session, _ connection: Connection) {
+        guard session.connection == connection, !session.isGone else { return connection.abortLocally() }
         close(session, .overloaded)
     }
 
     /// A member caught up.
     func relieve(_ room: Room) {
         guard !room.heldBack.isEmpty, hasShrunk(room) else { return }
-        let waiting = room.heldBack
-        room.heldBack.removeAll()
-        for sender in waiting { release(sender) }
+        for sender in room.heldBack { release(sender) }
     }
 
     /// Once a turn: whoever left its room, or whose room has shrunk, is read again.
     func releaseHeldBack() {
-        heldBack.removeAll { sender in
-            if sender.isGone || !sender.isHeldBack { return true }
-            guard let room = sender.room else {
-                release(sender)
-                return true
-            }
-            guard hasShrunk(room) else { return false }
-            room.heldBack.removeAll { $0 === sender }
-            release(sender)
-            return true
-        }
+        for sender in heldBack where sender.room.map(hasShrunk) ?? true { release(sender) }
     }
 
     private func hasShrunk(_ room: Room) -> Bool {
@@ -92,9 +85,15 @@ extension Shard {
     }
 
     private func release(_ sender: Session) {
-        sender.isHeldBack = false
-        sender.heldBackMs = 0
+        noLongerHeldBack(sender)
         sender.connection?.resume()
+    }
+
+    /// The one place where that ends, whatever ends it.
+    func noLongerHeldBack(_ sender: Session) {
+        sender.heldBackMs = 0
+        sender.room?.heldBack.removeAll { $0 === sender }
+        heldBack.removeAll { $0 === sender }
     }
 }
 

@@ -19,8 +19,7 @@ enum Departure {
 extension Shard {
     func seat(_ session: Session, in room: Room) {
         session.room = room
-        session.connection?.setMessageCeiling(messageCeiling(of: session) + Self.framingAllowance)
-        if let engine = session.engine { shared.directory.set(engine.sid, .init(loop: index, role: session.role, isSeated: true)) }
+        applyMessageCeiling(session)
         session.joinedAtSequence = room.commandSequence
         room.joinCount &+= 1
         session.joinOrder = room.joinCount
@@ -68,6 +67,7 @@ extension Shard {
     func unseat(_ session: Session, how: Departure) {
         guard let room = session.room else { return }
         session.room = nil
+        applyMessageCeiling(session)
         // The session may move to another loop next: nothing here may remember it.
         room.newcomers.removeAll { $0 === session }
         room.heldBack.removeAll { $0 === session }

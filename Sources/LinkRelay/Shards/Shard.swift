@@ -77,11 +77,7 @@ final class Shard {
                 dirtyPolls.removeAll { $0 === session }
             }
         }
-        if session.isHeldBack {
-            session.isHeldBack = false
-            session.heldBackMs = 0
-            heldBack.removeAll { $0 === session }
-        }
+        if session.isHeldBack { noLongerHeldBack(session) }
     }
 
     // MARK: Time

@@ -99,5 +99,6 @@ extension Shard {
         engine.isConnected = false
         if session.room != nil { unseat(session, how: .left) }
         session.role = nil
+        applyMessageCeiling(session)
     }
 }

@@ -77,7 +77,7 @@ extension Shard {
         session.connection = probe
         counters.upgradesToWebSocket &+= 1
         releasePoll(engine)
-        if session.role != nil { probe.setMessageCeiling(messageCeiling(of: session) + Self.framingAllowance) }
+        if session.role != nil { applyMessageCeiling(session) }
         startHeartbeat(session)
         while let message = engine.dequeue() {
             transmit(session, message)
