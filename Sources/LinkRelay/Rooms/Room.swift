@@ -5,27 +5,24 @@
 
 import LinkProtocol
 
+/// Declared in an order that leaves no gaps: there is one of these for every link in use.
 final class Room {
     let id: RoomID
     let user: UserID
-    var sds: ContiguousArray<Session> = []
-    var clients: ContiguousArray<Session> = []
+    var sds = Seats()
+    var clients = Seats()
     var ledger: CommandLedger
     /// Numbers every command relayed to the room's extensions.
     var commandSequence: UInt64 = 0
-    /// Seated in this turn: they are told the presence even if it did not change (a return within the grace).
-    var newcomers: ContiguousArray<Session> = []
-    /// For the operator: what happened here.
-    var timeline = RoomTimeline()
     /// See RoomAside.
     var aside: RoomAside?
+    /// For the operator: what happened here.
+    var timeline = RoomTimeline()
+    var isPresenceDirty = false
+    var isCommandTimerArmed = false
     /// What the members were told last; negative: nothing yet.
     private var toldClientCount: Int32 = -1
     private var toldSDCount: Int32 = -1
-    /// Numbers the room's joins.
-    var joinCount: UInt32 = 0
-    var isPresenceDirty = false
-    var isCommandTimerArmed = false
 
     init(id: RoomID, user: UserID, commandsInFlight: Int) {
         self.id = id
@@ -43,6 +40,8 @@ final class Room {
         }
     }
 
+    /// Extensions first.
+    var members: ContiguousArray<Session> { sds.all + clients.all }
     var memberCount: Int { sds.count + clients.count }
     var isEmpty: Bool { sds.isEmpty && clients.isEmpty && ghosts.isEmpty && ledger.openCount == 0 && unheard.isEmpty }
 }

@@ -50,13 +50,12 @@ extension Shard {
 
     @inline(__always)
     private func sendStatus(_ message: Message, to client: Session, id: UnsafeRawBufferPointer, isProgress: Bool) {
-        if let connection = client.connection, !id.isEmpty, client.coalesced != nil || isProgress {
+        if let connection = client.connection, !id.isEmpty, isProgress || client.isCoalescing {
             let isSlow = connection.queuedBytes > limits.lowMarkBytes
             if isProgress, isSlow {
-                if client.coalesced == nil { client.coalesced = CoalescedProgress() }
-                if client.coalesced?.keep(id: id, message) == true { return counters.drop(.coalesced) }
+                if client.keepProgress(id: id, message) { return counters.drop(.coalesced) }
             } else {
-                client.coalesced?.discard(id: id)
+                client.discardProgress(id: id)
             }
         }
         transmit(client, message)
@@ -154,7 +153,7 @@ extension Shard {
         guard let room = session.room else { return }
         if session.role == .sd {
             if let row = room.ledger.find(id: id) {
-                endRow(row, in: room, .tooLarge, "The answer has \(size) bytes; at most \(ceiling) are allowed.", to: room.clients)
+                endRow(row, in: room, .tooLarge, "The answer has \(size) bytes; at most \(ceiling) are allowed.", to: room.clients.all)
             }
         } else if !id.isEmpty {
             let payload = RelayStatus.terminal(
