@@ -48,7 +48,7 @@ static bool grow(cws_conn *c)
     cws_outq *next = malloc(sizeof *next + (size_t)q->capacity * 2 * sizeof next->slots[0]);
     if (!next)
         return false;
-    *next = (cws_outq){.bytes = q->bytes, .sent = q->sent, .count = q->count, .capacity = q->capacity * 2};
+    *next = (cws_outq){.bytes = q->bytes, .sent = q->sent, .write_at = q->write_at, .count = q->count, .capacity = q->capacity * 2};
     for (uint32_t i = 0; i < q->count; i++)
         next->slots[i] = q->slots[(q->head + i) & (q->capacity - 1)];
     give_queue_back(c);
@@ -132,13 +132,13 @@ bool cws_outq_flush(cws_conn *c)
         struct iovec v[IOV_COUNT];
         size_t total;
         int count = gather(c->q, v, &total);
-        ssize_t n = c->ops->writev(c, v, count);
+        ssize_t n = cws_ops(c)->writev(c, v, count);
         if (n == CWS_IO_ERROR) {
             cws_conn_kill(c, c->state == CWS_S_DRAIN ? (cws_reason)c->reason : CWS_R_PEER_RESET);
             return false;
         }
         if (n > 0) {
-            c->write_at = c->loop->now_ms;
+            c->q->write_at = c->loop->now_ms;
             advance(c, (size_t)n);
         }
         is_full = n < 0 || (size_t)n < total;
@@ -146,8 +146,8 @@ bool cws_outq_flush(cws_conn *c)
     if (!is_full && c->q)
         cws_conn_work(c, CWS_WORK_FLUSH);
     if (is_full && !c->is_blocked) {
-        c->write_at = c->loop->now_ms;
-        cws_wheel_arm(c->loop, c, c->write_at + c->loop->limits.write_timeout_ms);
+        c->q->write_at = c->loop->now_ms;
+        cws_wheel_arm(c->loop, c, c->loop->now_ms + c->loop->limits.write_timeout_ms);
     }
     c->is_blocked = is_full;
     return true;

@@ -23,7 +23,7 @@ void cws_assembly_free(cws_loop *l, cws_assembly *a)
 void cws_set_message_ceiling(cws_conn *c, size_t bytes, bool skip_oversize)
 {
     CWS_ON_LOOP(c->loop);
-    c->message_ceiling = bytes;
+    c->message_ceiling = cws_clamp_u32(bytes);
     c->skips_oversize = skip_oversize;
 }
 
