@@ -43,6 +43,7 @@ struct CommandLedger {
         var hashes: ContiguousArray<UInt64> = []
         var rows: ContiguousArray<Row> = []
         var slab: ContiguousArray<UInt8> = []
+        var openCount = 0
 
         func matches(_ row: Int, _ id: UnsafeRawBufferPointer) -> Bool {
             guard Int(rows[row].idCount) == id.count else { return false }
@@ -62,13 +63,13 @@ struct CommandLedger {
 
     /// Made with the first command.
     private var table: Table?
-    private let limit: UInt32
-    private var open: UInt32 = 0
+    /// So that the largest setting, 65,536, fits.
+    private let limitLessOne: UInt16
 
-    /// `limit`: the most commands in flight.
-    init(limit: Int) { self.limit = UInt32(clamping: limit) }
+    /// `limit`: the most commands in flight; at least 1.
+    init(limit: Int) { limitLessOne = UInt16(clamping: max(limit, 1) - 1) }
 
-    var openCount: Int { Int(open) }
+    var openCount: Int { table?.openCount ?? 0 }
     @inline(__always) var rows: ContiguousArray<Row> { table?.rows ?? [] }
 
     /// Books a command. `id` and `type` are the raw bytes between the quotes.
@@ -86,7 +87,7 @@ struct CommandLedger {
             if free < 0, !table.rows[i].isOpen { free = i }
         }
         if free < 0 {
-            guard table.rows.count < limit else { return .full }
+            guard table.rows.count <= Int(limitLessOne) else { return .full }
             free = table.rows.count
             table.hashes.append(0)
             table.rows.append(Row())
@@ -107,13 +108,13 @@ struct CommandLedger {
             UnsafeMutableRawBufferPointer(rebasing: slab[base + Self.idCapacity..<base + Self.idCapacity + typeCount])
                 .copyMemory(from: UnsafeRawBufferPointer(rebasing: type[0..<typeCount]))
         }
-        open += 1
+        table.openCount += 1
         return .admitted(row: free)
     }
 
     /// The open row of this id, if any.
     func find(id: UnsafeRawBufferPointer) -> Int? {
-        guard open > 0, let table, !id.isEmpty, id.count <= Self.idCapacity else { return nil }
+        guard let table, table.openCount > 0, !id.isEmpty, id.count <= Self.idCapacity else { return nil }
         let hash = Self.hash(id)
         for i in 0..<table.hashes.count where table.hashes[i] == hash && table.rows[i].isOpen && table.matches(i, id) { return i }
         return nil
@@ -145,7 +146,7 @@ struct CommandLedger {
         table.rows[row].lastStatus = nil
         table.rows[row].isOpen = false
         table.hashes[row] = 0
-        open -= 1
+        table.openCount -= 1
         return old
     }
 
