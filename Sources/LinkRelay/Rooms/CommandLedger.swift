@@ -136,6 +136,8 @@ struct CommandLedger {
         return old
     }
 
+    @inline(__always) func sequence(row: Int) -> UInt64 { table?.rows[row].sequence ?? 0 }
+    @inline(__always) func requester(row: Int) -> UInt64 { table?.rows[row].requester ?? 0 }
     mutating func setSequence(row: Int, _ sequence: UInt64) { table?.rows[row].sequence = sequence }
     mutating func setHeld(row: Int, _ held: Bool) { table?.rows[row].isHeld = held }
 

@@ -19,7 +19,7 @@ extension Shard {
         counters.statusCount &+= 1
         let row = room.ledger.find(id: inbound.id) ?? -1
         // An answer proves that its command arrived, and with it everything before.
-        if row >= 0 { session.unconfirmed?.confirm(through: room.ledger.rows[row].sequence) }
+        if row >= 0 { session.unconfirmed?.confirm(through: room.ledger.sequence(row: row)) }
         let isProgress = inbound.status.map { !$0.isTerminal } ?? false
         var native: Message?
         var socketio: Message?
@@ -72,7 +72,7 @@ extension Shard {
             let old = room.ledger.progress(row: row, status: kept, deadlineMs: nowMs &+ limits.commandTimeoutMs)
             old?.message.release()
         } else if inbound.status != nil {
-            let requester = room.ledger.rows[row].requester
+            let requester = room.ledger.requester(row: row)
             room.ledger.close(row: row)?.message.release()
             if let framed, isMissed(by: requester, room) { keepUnheard(framed, room) }
             if room.isEmpty { markDirty(room) }
