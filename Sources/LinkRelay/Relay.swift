@@ -201,7 +201,7 @@ package final class Relay: Sendable {
     private func maintain() async {
         do throws(StoreError) {
             // A member that stays for months never joins again: its room is in use all the same.
-            for shard in shards { await shard.run { shard in for room in shard.rooms.keys { shard.shared.keys.touch(room) } } }
+            for shard in shards { await shard.run { shard in for room in shard.rooms.values { shard.shared.keys.touch(room.id) } } }
             for instance in try await shared.keys.expire() { await kick(RoomID(instance.id), reason: .expired) }
             // The command line works on the same database.
             for ticket in try await shared.keys.reconcile() { await kick(ticket.room, reason: .revoked) }

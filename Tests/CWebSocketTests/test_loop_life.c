@@ -15,7 +15,7 @@ TEST(loop_an_idle_connection_is_small)
 {
     printf("       sizeof(cws_conn) %zu, cws_http %zu, cws_assembly %zu, cws_message %zu\n", sizeof(cws_conn), sizeof(cws_http),
            sizeof(cws_assembly), sizeof(cws_message));
-    CHECK(sizeof(cws_conn) <= 250);
+    CHECK(sizeof(cws_conn) <= 200);
     fixture f;
     fixture_init(&f);
     CHECK(fixture_start(&f));

@@ -248,11 +248,11 @@ TEST(loop_ws_claims_cost_nothing)
 {
     fixture f;
     fixture_init(&f);
-    f.message_ceiling = (size_t)1 << 40;
+    f.message_ceiling = SIZE_MAX;
     f.limits.skipped_ceiling_bytes = UINT64_MAX;
     CHECK(fixture_start(&f));
     const int fd = client_websocket(&f);
-    uint8_t wire[100014] = {FIN_BINARY, 0xff, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0xff};
+    uint8_t wire[100014] = {FIN_BINARY, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xfe};
     CHECK(client_send(fd, wire, sizeof wire));
     cws_loop_stats stats = {0};
     while (stats.bytes_in < sizeof wire)

@@ -290,9 +290,6 @@ void *CWS_NULLABLE cws_conn_user(const cws_conn *c);
 /* The peer's address, or what a PROXY header said it is. */
 void cws_conn_peer(const cws_conn *c, cws_address *out);
 
-/* Monotonic ms of the last inbound byte. */
-uint64_t cws_conn_last_heard_ms(const cws_conn *c);
-
 /* Stops delivering input (the kernel's buffer fills and the peer is held back); resume delivers what was kept, at the
  * end of the turn. Heartbeat time-outs do not count while paused. */
 void cws_conn_pause(cws_conn *c);
@@ -360,6 +357,7 @@ typedef struct cws_upgrade_options {
 /* Answers the pending request with 101 (RFC 6455 4.2). On CWS_BAD_HANDSHAKE it has been answered with 400 or 426 already. */
 cws_status cws_upgrade(cws_conn *c, const cws_upgrade_options *options);
 
+/* Ceilings of 4 GiB and more count as one byte less: no message is longer. */
 void cws_set_message_ceiling(cws_conn *c, size_t bytes, bool skip_oversize);
 void cws_set_queue_ceiling(cws_conn *c, size_t bytes, uint32_t count);
 

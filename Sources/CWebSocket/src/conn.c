@@ -24,13 +24,13 @@ cws_conn *cws_conn_new(cws_loop *l, int fd, uint16_t tag, const cws_address *pee
         return NULL;
     c->id = next_id(l);
     c->loop = l;
-    c->ops = &cws_transport_plain;
+    c->transport = CWS_TRANSPORT_PLAIN;
     c->fd = fd;
     c->tag = tag;
     c->peer_family = peer->family;
     c->peer_port = peer->port;
     memcpy(c->peer_bytes, peer->bytes, sizeof c->peer_bytes);
-    c->last_heard_ms = l->now_ms;
+    c->quiet_from_ms = l->now_ms;
     c->queue_ceiling_bytes = CWS_HTTP_STREAM_BYTES;
     c->queue_ceiling_count = UINT32_MAX;
     c->interest = CWS_WANTS_READ;
@@ -73,7 +73,7 @@ void cws_conn_kill(cws_conn *c, cws_reason reason)
 void cws_conn_free(cws_conn *c)
 {
     c->loop->stats.buffered_bytes -= c->buffered;
-    c->ops->free_state(c);
+    cws_ops(c)->free_state(c);
     if (c->http)
         cws_http_free(c->http);
     if (c->assembly)
@@ -136,7 +136,7 @@ void cws_conn_update_interest(cws_conn *c, bool is_lazy)
 
 void cws_conn_work_pending(cws_conn *c)
 {
-    if (c->ops->has_pending(c) && cws_conn_wants_input(c))
+    if (cws_ops(c)->has_pending(c) && cws_conn_wants_input(c))
         cws_conn_work(c, CWS_WORK_INPUT);
 }
 
@@ -147,9 +147,9 @@ void cws_conn_count_buffered(cws_conn *c)
         n += cws_http_buffered(c->http);
     if (c->assembly)
         n += cws_assembly_buffered(c->assembly);
-    c->loop->stats.buffered_bytes += n;
+    c->loop->stats.buffered_bytes += cws_clamp_u32(n);
     c->loop->stats.buffered_bytes -= c->buffered;
-    c->buffered = n;
+    c->buffered = cws_clamp_u32(n);
 }
 
 /* ---- what the owner may do with any connection */
@@ -166,7 +166,7 @@ void cws_conn_resume(cws_conn *c)
     if (!c->is_paused)
         return;
     c->is_paused = false;
-    c->beat_from_ms = c->loop->now_ms;
+    c->quiet_from_ms = c->loop->now_ms;
     cws_conn_restart_phase(c);
     cws_conn_work(c, CWS_WORK_INPUT);
 }
@@ -182,8 +182,7 @@ cws_loop *cws_conn_loop(const cws_conn *c) { return c->loop; }
 uint16_t cws_conn_listener_tag(const cws_conn *c) { return c->tag; }
 bool cws_conn_is_starved(const cws_conn *c) { return c->is_starved; }
 bool cws_conn_is_websocket(const cws_conn *c) { return c->is_websocket; }
-bool cws_conn_is_tls(const cws_conn *c) { return c->ops->is_tls; }
-uint64_t cws_conn_last_heard_ms(const cws_conn *c) { return c->last_heard_ms; }
+bool cws_conn_is_tls(const cws_conn *c) { return cws_ops(c)->is_tls; }
 size_t cws_queued_bytes(const cws_conn *c) { return c->q ? c->q->bytes : 0; }
 uint32_t cws_queued_count(const cws_conn *c) { return c->q ? c->q->count : 0; }
 void *cws_conn_user(const cws_conn *c) { return c->user; }
@@ -205,7 +204,7 @@ uint64_t cws_loop_held_bytes(const cws_loop *l) { return l->stats.queued_bytes +
 void cws_set_queue_ceiling(cws_conn *c, size_t bytes, uint32_t count)
 {
     CWS_ON_LOOP(c->loop);
-    c->queue_ceiling_bytes = bytes;
+    c->queue_ceiling_bytes = cws_clamp_u32(bytes);
     c->queue_ceiling_count = count;
 }
 

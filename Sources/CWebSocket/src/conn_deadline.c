@@ -59,9 +59,8 @@ static void end_phase(cws_conn *c)
 
 static uint64_t silence_at(const cws_conn *c)
 {
-    uint64_t from = c->last_heard_ms > c->beat_from_ms ? c->last_heard_ms : c->beat_from_ms;
-    if (c->loop->awake_from_ms > from)
-        from = c->loop->awake_from_ms;
+    const uint64_t awake = c->loop->awake_from_ms;
+    const uint64_t from = awake > c->quiet_from_ms ? awake : c->quiet_from_ms;
     return from + c->beat_interval_ms + c->beat_timeout_ms;
 }
 
@@ -69,11 +68,15 @@ static uint64_t silence_at(const cws_conn *c)
 static bool is_read(const cws_conn *c) { return !c->is_paused && !c->is_starved; }
 static bool beats(const cws_conn *c) { return c->state == CWS_S_WS_OPEN && c->beat_interval_ms > 0; }
 
+/* When a peer that takes nothing is given up; UINT64_MAX: it takes what there is. */
+static uint64_t blocked_until(const cws_conn *c)
+{
+    return c->is_blocked && c->q ? c->q->write_at + c->loop->limits.write_timeout_ms : UINT64_MAX;
+}
+
 static uint64_t next_deadline(const cws_conn *c)
 {
-    uint64_t at = UINT64_MAX;
-    if (c->is_blocked)
-        at = c->write_at + c->loop->limits.write_timeout_ms;
+    uint64_t at = blocked_until(c);
     const bool counts_phase = !(c->is_paused && c->state == CWS_S_HTTP);
     if (c->phase_at && counts_phase && c->phase_at < at)
         at = c->phase_at;
@@ -89,7 +92,7 @@ static uint64_t next_deadline(const cws_conn *c)
 void cws_conn_check_deadlines(cws_conn *c)
 {
     const uint64_t now = c->loop->now_ms;
-    if (c->is_blocked && now >= c->write_at + c->loop->limits.write_timeout_ms)
+    if (now >= blocked_until(c))
         cws_conn_kill(c, c->state == CWS_S_DRAIN ? (cws_reason)c->reason : CWS_R_WRITE_TIMEOUT);
     if (beats(c) && is_read(c) && now >= silence_at(c))
         cws_conn_kill(c, CWS_R_HEARTBEAT_TIMEOUT);

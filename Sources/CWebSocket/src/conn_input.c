@@ -96,7 +96,7 @@ static void finish(cws_conn *c)
 
 static void heard(cws_conn *c, size_t n)
 {
-    c->last_heard_ms = c->loop->now_ms;
+    c->quiet_from_ms = c->loop->now_ms;
     c->loop->stats.bytes_in += n;
 }
 
@@ -114,7 +114,7 @@ static ssize_t read_shared(cws_conn *c, size_t budget, bool *is_short)
         want = budget;
     if (c->state == CWS_S_HTTP && want > CWS_HTTP_READ_BYTES)
         want = CWS_HTTP_READ_BYTES;
-    ssize_t got = c->ops->read(c, rx + have, want);
+    ssize_t got = cws_ops(c)->read(c, rx + have, want);
     *is_short = got < 0 || (size_t)got < want;
     if (got <= 0)
         return got;
@@ -127,7 +127,7 @@ static ssize_t read_shared(cws_conn *c, size_t budget, bool *is_short)
 
 static ssize_t read_direct(cws_conn *c, uint8_t *p, size_t want, bool *is_short)
 {
-    ssize_t got = c->ops->read(c, p, want);
+    ssize_t got = cws_ops(c)->read(c, p, want);
     *is_short = got < 0 || (size_t)got < want;
     if (got <= 0)
         return got;
@@ -213,7 +213,7 @@ void cws_conn_input_again(cws_conn *c)
             keep(c, s->bytes + s->at, s->n - s->at);
     }
     /* What TLS has decrypted already no epoll event announces: after a pause, an answer or a move it has to be asked. */
-    if (c->ops->is_tls)
+    if (cws_ops(c)->is_tls)
         read_more(c);
     finish(c);
 }

@@ -7,7 +7,7 @@
 
 static void linger(cws_conn *c)
 {
-    c->ops->shutdown_write(c);
+    cws_ops(c)->shutdown_write(c);
     c->state = CWS_S_LINGER;
     c->linger_left = CWS_LINGER_BYTES;
     const uint32_t ms = c->loop->limits.close_timeout_ms;
@@ -20,10 +20,10 @@ static void end_drained(cws_conn *c)
 {
     if (c->saw_eof) {
         cws_conn_kill(c, (cws_reason)c->reason);
-    } else if (c->ends_with_linger || c->ops->has_unread(c)) {
+    } else if (c->ends_with_linger || cws_ops(c)->has_unread(c)) {
         linger(c);
     } else {
-        c->ops->shutdown_write(c);
+        cws_ops(c)->shutdown_write(c);
         cws_conn_kill(c, (cws_reason)c->reason);
     }
 }

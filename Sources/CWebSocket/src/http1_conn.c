@@ -57,7 +57,7 @@ void cws_http_finish(cws_conn *c)
     cws_http_retire(c);
     cws_conn_set_phase(c, c->loop->limits.keepalive_timeout_ms);
     /* Inside this connection's own callback the caller goes on feeding; otherwise what was held back is due now. */
-    if (c->loop->current != c && (c->has_unparsed || !(c->interest & CWS_WANTS_READ) || c->ops->has_pending(c)))
+    if (c->loop->current != c && (c->has_unparsed || !(c->interest & CWS_WANTS_READ) || cws_ops(c)->has_pending(c)))
         cws_conn_work(c, CWS_WORK_INPUT);
 }
 

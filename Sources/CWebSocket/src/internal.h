@@ -139,6 +139,7 @@ typedef struct cws_outq {
     struct cws_outq *next_free;
     size_t bytes;          /* wire bytes not yet taken by the transport */
     size_t sent;           /* of the first message */
+    uint64_t write_at;     /* the last progress, while the connection is blocked */
     uint32_t head, count, capacity;
     cws_message *slots[];
 } cws_outq;
@@ -163,7 +164,11 @@ typedef struct cws_transport_ops {
     void (*shutdown_write)(cws_conn *c);
     void (*free_state)(cws_conn *c);                                      /* c->transport_state, when c is freed */
 } cws_transport_ops;
-extern const cws_transport_ops cws_transport_plain;
+extern const cws_transport_ops cws_transport_plain, cws_transport_proxy, cws_transport_tls;
+
+/* What a connection's bytes go through; it keeps the number. */
+typedef enum cws_transport { CWS_TRANSPORT_PLAIN, CWS_TRANSPORT_PROXY, CWS_TRANSPORT_TLS, CWS_TRANSPORT_COUNT } cws_transport;
+extern const cws_transport_ops *const cws_transports[CWS_TRANSPORT_COUNT];
 
 /* proxy.c: c's first bytes are a PROXY header; then TLS begins if t is not NULL. False: no memory. */
 bool cws_proxy_attach(cws_conn *c, cws_tls *t);
@@ -244,7 +249,6 @@ struct cws_conn {
     uint64_t id;
     cws_loop *loop;
     void *user;
-    const cws_transport_ops *ops;
     void *transport_state;
     union {               /* never at the same time: the work list of a loop, or a mailbox on the way to one */
         cws_link work;
@@ -252,30 +256,31 @@ struct cws_conn {
     };
     cws_link timer;
     uint64_t timer_at;    /* 0: not in the wheel */
-    uint64_t last_heard_ms;
+    uint64_t quiet_from_ms; /* the last inbound byte; or a later moment before which nothing counts as silence (pause, start) */
     uint64_t phase_at;    /* the state's own deadline; 0 none */
-    uint64_t write_at;    /* last progress of a blocked queue */
     /* input */
     cws_http *http;
     cws_assembly *assembly;
     cws_spill *spill;
-    size_t buffered;      /* this connection's share of stats.buffered_bytes */
-    size_t message_ceiling;
+    uint32_t buffered;    /* this connection's share of stats.buffered_bytes */
+    uint32_t message_ceiling;
     /* output */
     cws_outq *q;
-    size_t queue_ceiling_bytes;
-    uint32_t queue_ceiling_count;
+    uint32_t queue_ceiling_bytes, queue_ceiling_count;
     /* heartbeat */
-    uint32_t beat_interval_ms, beat_timeout_ms;
-    uint64_t beat_from_ms; /* nothing before this counts as silence (pause, start) */
     uint64_t beat_ping_at;
     cws_message *beat_ping;
+    uint32_t beat_interval_ms;
+    union {               /* lingering comes after the last beat */
+        uint32_t beat_timeout_ms;
+        uint32_t linger_left;
+    };
     int fd;
     uint16_t tag, close_code, peer_port, pong_count;
-    uint32_t linger_left;
     uint8_t peer_bytes[16];
     uint8_t peer_family;
     uint8_t deflate_bits;  /* permessage-deflate was agreed on and the peer can look back 2^this bytes; 0: not agreed on */
+    uint8_t transport;     /* a cws_transport */
     uint8_t state, reason, interest, work_flags;
     uint8_t setup;        /* while the transport is being set up: the reason if that is not over in time */
     bool is_paused : 1, is_blocked : 1, is_over_mark : 1, has_unparsed : 1, is_websocket : 1;
@@ -285,6 +290,12 @@ struct cws_conn {
     bool is_starved : 1;   /* its message waits for memory (pressure.c) */
     bool read_wants_write : 1; /* TLS: reading goes on when the socket takes bytes */
 };
+/* There is one for every idle link, and the allocator gives steps of 16 bytes less its own 8. Rare things go elsewhere. */
+_Static_assert(sizeof(void *) != 8 || sizeof(struct cws_conn) <= 200, "a connection needs more memory than it did");
+
+static inline const cws_transport_ops *cws_ops(const cws_conn *c) { return cws_transports[c->transport]; }
+
+static inline uint32_t cws_clamp_u32(size_t n) { return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX; }
 
 /* conn.c */
 cws_conn *cws_conn_new(cws_loop *l, int fd, uint16_t tag, const cws_address *peer);

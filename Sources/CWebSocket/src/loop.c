@@ -124,7 +124,7 @@ static void bury(cws_loop *l, cws_link *graves)
         l->stats.open_count--;
         if (c->is_websocket)
             l->stats.websocket_count--;
-        if (c->ops->is_tls)
+        if (cws_ops(c)->is_tls)
             l->stats.tls_count--;
         l->stats.reason_count[c->reason]++;
         CWS_CALL(l, on_closed, c, c->user, (cws_reason)c->reason, c->close_code);

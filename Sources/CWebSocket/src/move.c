@@ -32,7 +32,7 @@ void cws_conn_move_now(cws_conn *c, cws_loop *to)
     c->beat_ping = NULL;
     cws_conn_count_buffered(c);
     const size_t buffered = c->buffered, queued = cws_queued_bytes(c);
-    const bool is_websocket = c->is_websocket, is_tls = c->ops->is_tls;
+    const bool is_websocket = c->is_websocket, is_tls = cws_ops(c)->is_tls;
     if (c->assembly)
         cws_pressure_forget(l, c->assembly);
     cws_wheel_disarm(c);
@@ -79,7 +79,7 @@ void cws_conn_adopt(cws_loop *l, cws_conn *c)
     l->stats.queued_bytes += cws_queued_bytes(c);
     if (c->is_websocket)
         l->stats.websocket_count++;
-    if (c->ops->is_tls)
+    if (cws_ops(c)->is_tls)
         l->stats.tls_count++;
     const bool is_joined = join(l, c);
     cws_conn_enter(c);

@@ -51,7 +51,7 @@ static bool grow(cws_conn *c)
     cws_outq *next = malloc(sizeof *next + (size_t)q->capacity * 2 * sizeof next->slots[0]);
     if (!next)
         return false;
-    *next = (cws_outq){.bytes = q->bytes, .sent = q->sent, .count = q->count, .capacity = q->capacity * 2};
+    *next = (cws_outq){.bytes = q->bytes, .sent = q->sent, .write_at = q->write_at, .count = q->count, .capacity = q->capacity * 2};
     for (uint32_t i = 0; i < q->count; i++)
         next->slots[i] = q->slots[(q->head + i) & (q->capacity - 1)];
     give_queue_back(c);
@@ -131,7 +131,7 @@ static int gather(const cws_outq *q, struct iovec *v, size_t *total)
 /* Small messages into one piece. The kernel takes 45 ns longer for each piece it has to collect itself; TLS joins in its own way. */
 static int join(const cws_conn *c, struct iovec *v, int count, size_t total, uint8_t joined[JOINED_BYTES])
 {
-    if (count < 2 || total > JOINED_BYTES || total > (size_t)count * JOINED_EACH_BYTES || c->ops->is_tls)
+    if (count < 2 || total > JOINED_BYTES || total > (size_t)count * JOINED_EACH_BYTES || cws_ops(c)->is_tls)
         return count;
     size_t n = 0;
     for (int i = 0; i < count; i++) {
@@ -151,13 +151,13 @@ bool cws_outq_flush(cws_conn *c)
         size_t total;
         int count = gather(c->q, v, &total);
         count = join(c, v, count, total, joined);
-        ssize_t n = c->ops->writev(c, v, count);
+        ssize_t n = cws_ops(c)->writev(c, v, count);
         if (n == CWS_IO_ERROR) {
             cws_conn_kill(c, c->state == CWS_S_DRAIN ? (cws_reason)c->reason : CWS_R_PEER_RESET);
             return false;
         }
         if (n > 0) {
-            c->write_at = c->loop->now_ms;
+            c->q->write_at = c->loop->now_ms;
             advance(c, (size_t)n);
         }
         is_full = n < 0 || (size_t)n < total;
@@ -165,8 +165,8 @@ bool cws_outq_flush(cws_conn *c)
     if (!is_full && c->q)
         cws_conn_work(c, CWS_WORK_FLUSH);
     if (is_full && !c->is_blocked) {
-        c->write_at = c->loop->now_ms;
-        cws_wheel_arm(c->loop, c, c->write_at + c->loop->limits.write_timeout_ms);
+        c->q->write_at = c->loop->now_ms;
+        cws_wheel_arm(c->loop, c, c->loop->now_ms + c->loop->limits.write_timeout_ms);
     }
     c->is_blocked = is_full;
     return true;

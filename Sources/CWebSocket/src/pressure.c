@@ -82,7 +82,7 @@ static void go_on(cws_assembly *a)
 {
     cws_conn *c = a->conn;
     c->is_starved = false;
-    c->beat_from_ms = c->loop->now_ms;
+    c->quiet_from_ms = c->loop->now_ms;
     cws_conn_work(c, CWS_WORK_INPUT);
 }
 

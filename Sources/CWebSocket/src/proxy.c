@@ -45,7 +45,7 @@ static ssize_t give_way(cws_conn *c, const cws_proxy_header *h, uint8_t *p, size
         c->peer_port = h->source.port;
         memcpy(c->peer_bytes, h->source.bytes, sizeof c->peer_bytes);
     }
-    c->ops = &cws_transport_plain;
+    c->transport = CWS_TRANSPORT_PLAIN;
     c->setup = CWS_R_NONE;
     c->transport_state = NULL;
     const bool is_good = !tls || cws_tls_attach(c, tls);
@@ -57,7 +57,7 @@ static ssize_t give_way(cws_conn *c, const cws_proxy_header *h, uint8_t *p, size
         return CWS_IO_ERROR;
     }
     cws_conn_set_phase(c, c->loop->limits.head_timeout_ms);
-    return c->ops->read(c, p, n);
+    return cws_ops(c)->read(c, p, n);
 }
 
 static ssize_t proxy_read(cws_conn *c, uint8_t *p, size_t n)
@@ -97,7 +97,7 @@ static bool has_none(cws_conn *c)
 
 static void proxy_shutdown_write(cws_conn *c) { (void)shutdown(c->fd, SHUT_WR); }
 
-static const cws_transport_ops transport_proxy = {
+const cws_transport_ops cws_transport_proxy = {
     .is_tls = false,
     .read = proxy_read,
     .writev = proxy_writev,
@@ -115,7 +115,7 @@ bool cws_proxy_attach(cws_conn *c, cws_tls *t)
     s->tls = t ? cws_tls_retain(t) : NULL;
     s->n = 0;
     c->transport_state = s;
-    c->ops = &transport_proxy;
+    c->transport = CWS_TRANSPORT_PROXY;
     c->setup = CWS_R_PROXY_HEADER;
     return true;
 }

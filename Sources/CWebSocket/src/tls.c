@@ -228,7 +228,7 @@ static void tls_free_state(cws_conn *c)
     free(s);
 }
 
-static const cws_transport_ops transport_tls = {
+const cws_transport_ops cws_transport_tls = {
     .is_tls = true,
     .read = tls_read,
     .writev = tls_writev,
@@ -245,7 +245,7 @@ bool cws_tls_attach(cws_conn *c, cws_tls *t)
         return false;
     *s = (tls_state){.tls = cws_tls_retain(t)};
     c->transport_state = s;
-    c->ops = &transport_tls;
+    c->transport = CWS_TRANSPORT_TLS;
     c->setup = CWS_R_TLS_FAILED;
     c->loop->stats.tls_count++;
     cws_conn_set_phase(c, c->loop->limits.head_timeout_ms);

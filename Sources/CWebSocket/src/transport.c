@@ -67,3 +67,9 @@ const cws_transport_ops cws_transport_plain = {
     .shutdown_write = plain_shutdown_write,
     .free_state = plain_free_state,
 };
+
+const cws_transport_ops *const cws_transports[CWS_TRANSPORT_COUNT] = {
+    [CWS_TRANSPORT_PLAIN] = &cws_transport_plain,
+    [CWS_TRANSPORT_PROXY] = &cws_transport_proxy,
+    [CWS_TRANSPORT_TLS] = &cws_transport_tls,
+};

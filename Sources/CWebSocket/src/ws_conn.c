@@ -72,7 +72,7 @@ static void start_skipping(cws_conn *c, cws_assembly *a)
 void cws_set_message_ceiling(cws_conn *c, size_t bytes, bool skip_oversize)
 {
     CWS_ON_LOOP(c->loop);
-    c->message_ceiling = bytes;
+    c->message_ceiling = cws_clamp_u32(bytes);
     c->skips_oversize = skip_oversize;
     cws_assembly *a = c->assembly;
     if (!a || a->is_skipping || !skip_oversize || a->size <= cws_ws_wire_ceiling(c, a->is_compressed))

@@ -133,7 +133,7 @@ void cws_set_heartbeat(cws_conn *c, uint32_t interval_ms, uint32_t timeout_ms, c
     c->beat_ping = ping;
     c->beat_interval_ms = interval_ms;
     c->beat_timeout_ms = timeout_ms;
-    c->beat_from_ms = c->loop->now_ms;
+    c->quiet_from_ms = c->loop->now_ms;
     c->beat_ping_at = c->loop->now_ms + interval_ms;
     if (interval_ms)
         cws_wheel_arm(c->loop, c, c->beat_ping_at);

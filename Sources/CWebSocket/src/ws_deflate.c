@@ -15,8 +15,8 @@ static bool is_text(cws_slice s)
 /* What the peer may send of a message before it is certainly too large: blocks that are only stored make it a little larger. */
 size_t cws_ws_wire_ceiling(const cws_conn *c, bool is_compressed)
 {
-    const size_t extra = is_compressed ? c->message_ceiling / 1024 + 64 : 0;
-    return c->message_ceiling > SIZE_MAX - extra ? SIZE_MAX : c->message_ceiling + extra;
+    const size_t ceiling = c->message_ceiling, extra = is_compressed ? ceiling / 1024 + 64 : 0;
+    return ceiling > SIZE_MAX - extra ? SIZE_MAX : ceiling + extra;
 }
 
 static void refuse_oversize(cws_conn *c, uint64_t size, cws_slice prefix)

@@ -78,9 +78,9 @@ static void become_websocket(cws_conn *c, const cws_upgrade_options *o)
     c->is_websocket = true;
     c->close_code = 1006;
     c->phase_at = 0;
-    c->message_ceiling = o->message_ceiling_bytes;
+    c->message_ceiling = cws_clamp_u32(o->message_ceiling_bytes);
     c->skips_oversize = o->skip_oversize;
-    c->queue_ceiling_bytes = o->queue_ceiling_bytes;
+    c->queue_ceiling_bytes = cws_clamp_u32(o->queue_ceiling_bytes);
     c->queue_ceiling_count = o->queue_ceiling_count;
     l->stats.upgrades_count++;
     l->stats.websocket_count++;

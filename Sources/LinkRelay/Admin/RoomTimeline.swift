@@ -43,28 +43,25 @@ struct RoomTimeline: Sendable {
 
     private var first = PackedEntry.none
     private var second = PackedEntry.none
-    private var ring: [PackedEntry] = []
-    private var next: UInt8 = 0
+    /// All, from the third on.
+    private var all: [PackedEntry] = []
 
-    var isEmpty: Bool { first == .none && ring.isEmpty }
+    var isEmpty: Bool { first == .none && all.isEmpty }
 
     var entries: [TimelineEntry] {
-        let start = ring.count < Self.limit ? 0 : Int(next)
-        let packed = ring.isEmpty ? [first, second].filter { $0 != .none } : Array(ring[start...] + ring[..<start])
+        let packed = all.isEmpty ? [first, second].filter { $0 != .none } : all
         return packed.map(\.entry)
     }
 
     mutating func note(_ entry: TimelineEntry) {
         let packed = PackedEntry(entry)
-        if ring.isEmpty {
+        if all.isEmpty {
             if first == .none { return first = packed }
             if second == .none { return second = packed }
-            ring = [first, second, packed]
-        } else if ring.count < Self.limit {
-            ring.append(packed)
+            all = [first, second, packed]
         } else {
-            ring[Int(next)] = packed
-            next = (next + 1) % UInt8(Self.limit)
+            if all.count >= Self.limit { all.removeFirst() }
+            all.append(packed)
         }
     }
 

@@ -100,7 +100,7 @@ extension Shard {
         view.heldCommandCount = room.held.count
         view.heldBytes = room.heldBytes
         view.traffic = room.pastTraffic
-        for session in room.sds + room.clients {
+        for session in room.members {
             view.members.append(memberView(session))
             view.traffic.add(session.traffic)
             view.queuedBytes += session.queuedBytes

@@ -30,10 +30,10 @@ extension Shard {
         var openRowsNoted = 0
         for room in rooms.values {
             for list in [room.sds, room.clients] {
-                for (i, session) in list.enumerated() {
+                for session in list {
                     members += 1
                     let isKnown = sessions[session.serial] === session
-                    if !isKnown || session.room !== room || session.seatIndex != i || session.isGone { misplaced += 1 }
+                    if !isKnown || session.room !== room || session.isGone { misplaced += 1 }
                 }
             }
             heldBytes += room.held.reduce(0) { $0 + $1.command.message.count }

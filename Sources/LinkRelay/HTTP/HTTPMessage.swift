@@ -21,8 +21,8 @@ package struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
     /// The address in network order, zeros behind it: a value without a heap block, since every session keeps one.
     private let head: UInt64
     private let tail: UInt64
-    package let family: Family
     package let port: UInt16
+    package let family: Family
 
     /// `bytes`: 4, 16 or 0, by family; more are ignored.
     package init(family: Family, bytes: [UInt8], port: UInt16) {

@@ -9,36 +9,52 @@ import LinkProtocol
 
 final class KeyDirectory: Sendable {
     private struct Link {
-        var hash: HashWords
+        var hash: HashStart
+        var instance: InstanceID
         var user: UserID
 
-        func ticket(_ instance: InstanceID) -> RoomTicket { RoomTicket(room: RoomID(instance), user: user) }
+        var ticket: RoomTicket { RoomTicket(room: RoomID(instance), user: user) }
+        static func spread(_ instance: InstanceID) -> UInt64 { SlotIndex.spread(UInt64(bitPattern: instance.rawValue)) }
     }
 
     private struct State {
-        var links: [InstanceID: Link] = [:]
-        /// By the hash's first eight bytes, which are as good as random. Of two links that share them the later one is found here, the
-        /// other one is asked of the store.
-        var index: [UInt64: InstanceID] = [:]
+        var links: ContiguousArray<Link> = []
+        private var byInstance = SlotIndex()
+        private var byHash = SlotIndex()
         var epoch: UInt64 = 0
 
+        init(epoch: UInt64 = 0) { self.epoch = epoch }
+
         func ticket(for hash: SecretHash) -> RoomTicket? {
-            guard let words = HashWords(hash), let instance = index[words.first], let link = links[instance], link.hash == words else {
-                return nil
-            }
-            return link.ticket(instance)
+            guard let start = HashStart(hash) else { return nil }
+            return byHash.find(start.first) { links[$0].hash == start }.map { links[$0].ticket }
+        }
+
+        func contains(_ instance: InstanceID) -> Bool { place(of: instance) != nil }
+
+        private func place(of instance: InstanceID) -> Int? {
+            byInstance.find(Link.spread(instance)) { links[$0].instance == instance }
         }
 
         mutating func forget(_ instance: InstanceID) {
-            guard let link = links.removeValue(forKey: instance), index[link.hash.first] == instance else { return }
-            index[link.hash.first] = nil
+            guard let place = place(of: instance) else { return }
+            byInstance.remove(Link.spread(instance), place: place) { [links] in Link.spread(links[$0].instance) }
+            byHash.remove(links[place].hash.first, place: place) { [links] in links[$0].hash.first }
+            let last = links.count - 1
+            if place != last {
+                byInstance.move(Link.spread(links[last].instance), from: last, to: place)
+                byHash.move(links[last].hash.first, from: last, to: place)
+                links.swapAt(place, last)
+            }
+            links.removeLast()
         }
 
         mutating func remember(_ hash: SecretHash, _ ticket: RoomTicket) {
             forget(ticket.room.instance)
-            guard let words = HashWords(hash) else { return }
-            links[ticket.room.instance] = Link(hash: words, user: ticket.user)
-            index[words.first] = ticket.room.instance
+            guard let start = HashStart(hash) else { return }
+            links.append(Link(hash: start, instance: ticket.room.instance, user: ticket.user))
+            byInstance.insert(Link.spread(ticket.room.instance), place: links.count - 1) { [links] in Link.spread(links[$0].instance) }
+            byHash.insert(start.first, place: links.count - 1) { [links] in links[$0].hash.first }
         }
     }
 
@@ -87,9 +103,8 @@ final class KeyDirectory: Sendable {
             guard $0.epoch == epoch else { return nil }
             var fresh = State(epoch: epoch &+ 1)
             fresh.links.reserveCapacity(records.count)
-            fresh.index.reserveCapacity(records.count)
             for record in records where record.isActivated { fresh.remember(record.secret.hash, RoomTicket(record)) }
-            let gone = $0.links.filter { fresh.links[$0.key] == nil }.map { $0.value.ticket($0.key) }
+            let gone = $0.links.filter { !fresh.contains($0.instance) }.map(\.ticket)
             $0 = fresh
             return gone
         }
@@ -100,19 +115,18 @@ extension RoomTicket {
     init(_ record: InstanceRecord) { self.init(room: RoomID(record.id), user: record.user) }
 }
 
-/// The 32 bytes of a keyed hash as a value of its own: no heap block for each link.
-private struct HashWords: Equatable {
+/// The first 16 of a keyed hash's 32 bytes, as a value of its own: no heap block for each link. Whoever does not have the key of the hash
+/// cannot make another link key that begins alike but by trying 2^128 of them here.
+private struct HashStart: Equatable {
+    /// As good as random.
     let first: UInt64
-    private let rest: (UInt64, UInt64, UInt64)
+    private let second: UInt64
 
     /// Nil for a hash of another length: there is none but by failure.
     init?(_ hash: SecretHash) {
         guard hash.bytes.count == 32 else { return nil }
-        (first, rest) = hash.bytes.withUnsafeBytes { bytes in
-            func word(_ i: Int) -> UInt64 { bytes.loadUnaligned(fromByteOffset: 8 * i, as: UInt64.self) }
-            return (word(0), (word(1), word(2), word(3)))
+        (first, second) = hash.bytes.withUnsafeBytes {
+            ($0.loadUnaligned(fromByteOffset: 0, as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
         }
     }
-
-    static func == (a: Self, b: Self) -> Bool { a.first == b.first && a.rest == b.rest }
 }

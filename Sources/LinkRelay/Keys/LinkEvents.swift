@@ -23,14 +23,22 @@ final class LinkEvents: Sendable {
     static let linkCount = 4096
 
     private struct Entry {
-        var events: [LinkEvent] = []
+        let id: InstanceID
+        /// Most links have one event and no more: it needs no array.
+        var newest: LinkEvent
+        var former: [LinkEvent] = []
         /// The limiter's count at the newest event.
-        var wrongCount: UInt64 = 0
-        var serial: UInt64 = 0
+        var wrongCount: UInt64
+        var serial: UInt64
+    }
+
+    private enum ByID: Keying {
+        static func key(of entry: Entry) -> InstanceID { entry.id }
+        static func hash(_ id: InstanceID) -> UInt64 { SlotIndex.spread(UInt64(bitPattern: id.rawValue)) }
     }
 
     private struct State {
-        var entries: [InstanceID: Entry] = [:]
+        var entries = DenseTable<ByID>()
         var serial: UInt64 = 0
     }
 
@@ -40,29 +48,31 @@ final class LinkEvents: Sendable {
     func note(_ what: LinkEvent.What, of id: InstanceID, at: WallTime, wrongTries: UInt64) {
         state.withLock { state in
             state.serial &+= 1
-            if state.entries[id] == nil, state.entries.count >= Self.linkCount,
-                let oldest = state.entries.min(by: { $0.value.serial < $1.value.serial })?.key
-            {
-                state.entries[oldest] = nil
+            guard var entry = state.entries[id] else {
+                if state.entries.count >= Self.linkCount, let oldest = state.entries.values.min(by: { $0.serial < $1.serial }) {
+                    state.entries.remove(oldest.id)
+                }
+                let event = LinkEvent(what: what, at: at, wrongTries: 0)
+                return state.entries.put(Entry(id: id, newest: event, wrongCount: wrongTries, serial: state.serial))
             }
-            var entry = state.entries[id] ?? Entry(wrongCount: wrongTries)
-            entry.events.append(LinkEvent(what: what, at: at, wrongTries: wrongTries &- entry.wrongCount))
-            if entry.events.count > Self.eventCount { entry.events.removeFirst() }
+            entry.former.append(entry.newest)
+            if entry.former.count >= Self.eventCount { entry.former.removeFirst() }
+            entry.newest = LinkEvent(what: what, at: at, wrongTries: wrongTries &- entry.wrongCount)
             entry.wrongCount = wrongTries
             entry.serial = state.serial
-            state.entries[id] = entry
+            state.entries.put(entry)
         }
     }
 
     func forget(_ records: [InstanceRecord]) {
         guard !records.isEmpty else { return }
-        state.withLock { state in for record in records { state.entries[record.id] = nil } }
+        state.withLock { state in for record in records { state.entries.remove(record.id) } }
     }
 
     /// Oldest first, and how many wrong codes were tried since the newest; nil for a link with which nothing happened lately.
     func of(_ id: InstanceID, wrongTries: UInt64) -> (events: [LinkEvent], since: UInt64)? {
         state.withLock { state in
-            state.entries[id].map { ($0.events, wrongTries &- $0.wrongCount) }
+            state.entries[id].map { ($0.former + [$0.newest], wrongTries &- $0.wrongCount) }
         }
     }
 }

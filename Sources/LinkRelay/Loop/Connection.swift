@@ -14,7 +14,6 @@ struct Connection: Equatable {
     var listenerTag: UInt16 { cws_conn_listener_tag(raw) }
     var queuedBytes: Int { cws_queued_bytes(raw) }
     var queuedCount: Int { Int(cws_queued_count(raw)) }
-    var lastHeardMs: UInt64 { cws_conn_last_heard_ms(raw) }
 
     /// The session that owns this connection; the connection holds one reference to it.
     var session: Session? {

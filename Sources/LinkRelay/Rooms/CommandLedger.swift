@@ -1,14 +1,16 @@
 // The small book of commands in flight that a room keeps, so that every command ends.
 //
 // Pure: no clock, no I/O; time enters as an argument in milliseconds on the monotonic clock. Owned by one room, used on its loop. Steady
-// state allocates nothing: ids and types live in one slab, rows are reused. SPDX-License-Identifier: Apache-2.0
+// state allocates nothing: ids and types live in one slab, rows are reused. A room that never had a command has no table.
+// SPDX-License-Identifier: Apache-2.0
 
 import LinkProtocol
 
+/// Not to be copied: copies would share their table.
 struct CommandLedger {
     static let idCapacity = 128
     static let typeCapacity = 64
-    private static let stride = idCapacity + typeCapacity
+    fileprivate static let stride = idCapacity + typeCapacity
 
     struct Row {
         var idCount: UInt8 = 0
@@ -37,14 +39,38 @@ struct CommandLedger {
         case untracked
     }
 
-    private let limit: Int
-    private(set) var openCount = 0
-    private var hashes: ContiguousArray<UInt64> = []
-    private(set) var rows: ContiguousArray<Row> = []
-    private var slab: ContiguousArray<UInt8> = []
+    private final class Table {
+        var hashes: ContiguousArray<UInt64> = []
+        var rows: ContiguousArray<Row> = []
+        var slab: ContiguousArray<UInt8> = []
+        var openCount = 0
 
-    /// `limit`: the most commands in flight.
-    init(limit: Int) { self.limit = limit }
+        func matches(_ row: Int, _ id: UnsafeRawBufferPointer) -> Bool {
+            guard Int(rows[row].idCount) == id.count else { return false }
+            let base = row * CommandLedger.stride
+            return slab.withUnsafeBytes { UnsafeRawBufferPointer(rebasing: $0[base..<base + id.count]).elementsEqual(id) }
+        }
+
+        func typeMatches(_ row: Int, _ type: UnsafeRawBufferPointer) -> Bool {
+            let count = min(type.count, CommandLedger.typeCapacity)
+            guard Int(rows[row].typeCount) == count else { return false }
+            let base = row * CommandLedger.stride + CommandLedger.idCapacity
+            return slab.withUnsafeBytes {
+                UnsafeRawBufferPointer(rebasing: $0[base..<base + count]).elementsEqual(type[0..<count])
+            }
+        }
+    }
+
+    /// Made with the first command.
+    private var table: Table?
+    /// So that the largest setting, 65,536, fits.
+    private let limitLessOne: UInt16
+
+    /// `limit`: the most commands in flight; at least 1.
+    init(limit: Int) { limitLessOne = UInt16(clamping: max(limit, 1) - 1) }
+
+    var openCount: Int { table?.openCount ?? 0 }
+    @inline(__always) var rows: ContiguousArray<Row> { table?.rows ?? [] }
 
     /// Books a command. `id` and `type` are the raw bytes between the quotes.
     mutating func admit(
@@ -52,75 +78,87 @@ struct CommandLedger {
     ) -> Admission {
         guard !id.isEmpty, id.count <= Self.idCapacity else { return .untracked }
         let hash = Self.hash(id)
+        let table = madeTable()
         var free = -1
-        for i in 0..<hashes.count {
-            if hashes[i] == hash, rows[i].isOpen, matches(i, id) {
-                return typeMatches(i, type) ? .duplicate(row: i) : .related
+        for i in 0..<table.hashes.count {
+            if table.hashes[i] == hash, table.rows[i].isOpen, table.matches(i, id) {
+                return table.typeMatches(i, type) ? .duplicate(row: i) : .related
             }
-            if free < 0, !rows[i].isOpen { free = i }
+            if free < 0, !table.rows[i].isOpen { free = i }
         }
         if free < 0 {
-            guard rows.count < limit else { return .full }
-            free = rows.count
-            hashes.append(0)
-            rows.append(Row())
-            slab.append(contentsOf: repeatElement(0, count: Self.stride))
+            guard table.rows.count <= Int(limitLessOne) else { return .full }
+            free = table.rows.count
+            table.hashes.append(0)
+            table.rows.append(Row())
+            table.slab.append(contentsOf: repeatElement(0, count: Self.stride))
         }
         let typeCount = min(type.count, Self.typeCapacity)
-        hashes[free] = hash
-        rows[free].idCount = UInt8(truncatingIfNeeded: id.count)
-        rows[free].typeCount = UInt8(truncatingIfNeeded: typeCount)
-        rows[free].isOpen = true
-        rows[free].requester = requester
-        rows[free].deadlineMs = deadlineMs
-        rows[free].isHeld = false
-        rows[free].sequence = 0
+        table.hashes[free] = hash
+        table.rows[free].idCount = UInt8(truncatingIfNeeded: id.count)
+        table.rows[free].typeCount = UInt8(truncatingIfNeeded: typeCount)
+        table.rows[free].isOpen = true
+        table.rows[free].requester = requester
+        table.rows[free].deadlineMs = deadlineMs
+        table.rows[free].isHeld = false
+        table.rows[free].sequence = 0
         let base = free * Self.stride
-        slab.withUnsafeMutableBytes { slab in
+        table.slab.withUnsafeMutableBytes { slab in
             UnsafeMutableRawBufferPointer(rebasing: slab[base..<base + id.count]).copyMemory(from: id)
             UnsafeMutableRawBufferPointer(rebasing: slab[base + Self.idCapacity..<base + Self.idCapacity + typeCount])
                 .copyMemory(from: UnsafeRawBufferPointer(rebasing: type[0..<typeCount]))
         }
-        openCount += 1
+        table.openCount += 1
         return .admitted(row: free)
     }
 
     /// The open row of this id, if any.
     func find(id: UnsafeRawBufferPointer) -> Int? {
-        guard openCount > 0, !id.isEmpty, id.count <= Self.idCapacity else { return nil }
+        guard let table, table.openCount > 0, !id.isEmpty, id.count <= Self.idCapacity else { return nil }
         let hash = Self.hash(id)
-        for i in 0..<hashes.count where hashes[i] == hash && rows[i].isOpen && matches(i, id) { return i }
+        for i in 0..<table.hashes.count where table.hashes[i] == hash && table.rows[i].isOpen && table.matches(i, id) { return i }
         return nil
+    }
+
+    private mutating func madeTable() -> Table {
+        if let table { return table }
+        let made = Table()
+        table = made
+        return made
     }
 
     /// A status that is not terminal: the deadline starts anew. Returns the status it replaces, to be released.
     mutating func progress(row: Int, status: FramedPayload?, deadlineMs: UInt64) -> FramedPayload? {
-        let old = rows[row].lastStatus
-        rows[row].lastStatus = status
-        rows[row].deadlineMs = deadlineMs
+        guard let table else { return status }
+        let old = table.rows[row].lastStatus
+        table.rows[row].lastStatus = status
+        table.rows[row].deadlineMs = deadlineMs
         return old
     }
 
-    mutating func setSequence(row: Int, _ sequence: UInt64) { rows[row].sequence = sequence }
-    mutating func setHeld(row: Int, _ held: Bool) { rows[row].isHeld = held }
+    @inline(__always) func sequence(row: Int) -> UInt64 { table?.rows[row].sequence ?? 0 }
+    @inline(__always) func requester(row: Int) -> UInt64 { table?.rows[row].requester ?? 0 }
+    mutating func setSequence(row: Int, _ sequence: UInt64) { table?.rows[row].sequence = sequence }
+    mutating func setHeld(row: Int, _ held: Bool) { table?.rows[row].isHeld = held }
 
     /// Ends the command. Returns the status it kept, to be released.
     mutating func close(row: Int) -> FramedPayload? {
-        guard rows[row].isOpen else { return nil }
-        let old = rows[row].lastStatus
-        rows[row].lastStatus = nil
-        rows[row].isOpen = false
-        hashes[row] = 0
-        openCount -= 1
+        guard let table, table.rows[row].isOpen else { return nil }
+        let old = table.rows[row].lastStatus
+        table.rows[row].lastStatus = nil
+        table.rows[row].isOpen = false
+        table.hashes[row] = 0
+        table.openCount -= 1
         return old
     }
 
     /// The raw bytes of a row's id and type.
     func idAndType(row: Int) -> (id: [UInt8], type: [UInt8]) {
+        guard let table else { return ([], []) }
         let base = row * Self.stride
-        let id = Array(slab[base..<base + Int(rows[row].idCount)])
+        let id = Array(table.slab[base..<base + Int(table.rows[row].idCount)])
         let typeBase = base + Self.idCapacity
-        return (id, Array(slab[typeBase..<typeBase + Int(rows[row].typeCount)]))
+        return (id, Array(table.slab[typeBase..<typeBase + Int(table.rows[row].typeCount)]))
     }
 
     /// Open rows whose deadline has passed.
@@ -134,21 +172,6 @@ struct CommandLedger {
     }
 
     var openRows: [Int] { rows.indices.filter { rows[$0].isOpen } }
-
-    private func matches(_ row: Int, _ id: UnsafeRawBufferPointer) -> Bool {
-        guard Int(rows[row].idCount) == id.count else { return false }
-        let base = row * Self.stride
-        return slab.withUnsafeBytes { UnsafeRawBufferPointer(rebasing: $0[base..<base + id.count]).elementsEqual(id) }
-    }
-
-    private func typeMatches(_ row: Int, _ type: UnsafeRawBufferPointer) -> Bool {
-        let count = min(type.count, Self.typeCapacity)
-        guard Int(rows[row].typeCount) == count else { return false }
-        let base = row * Self.stride + Self.idCapacity
-        return slab.withUnsafeBytes {
-            UnsafeRawBufferPointer(rebasing: $0[base..<base + count]).elementsEqual(type[0..<count])
-        }
-    }
 
     /// FNV-1a over eight bytes at a time; collisions only cost a comparison.
     private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {

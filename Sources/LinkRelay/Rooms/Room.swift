@@ -5,27 +5,27 @@
 
 import LinkProtocol
 
+/// Declared in an order that leaves no gaps: there is one of these for every link in use.
 final class Room {
     let id: RoomID
     let user: UserID
-    var sds: ContiguousArray<Session> = []
-    var clients: ContiguousArray<Session> = []
-    var ledger: CommandLedger
+    var sds = Seats()
+    var clients = Seats()
     /// Numbers every command relayed to the room's extensions.
     var commandSequence: UInt64 = 0
-    /// Seated in this turn: they are told the presence even if it did not change (a return within the grace).
-    var newcomers: ContiguousArray<Session> = []
-    /// For the operator: what happened here.
-    var timeline = RoomTimeline()
     /// See RoomAside.
     var aside: RoomAside?
-    /// What the members were told last; negative: nothing yet.
-    private var toldClientCount: Int32 = -1
-    private var toldSDCount: Int32 = -1
-    /// Numbers the room's joins.
-    var joinCount: UInt32 = 0
+    var ledger: CommandLedger
     var isPresenceDirty = false
     var isCommandTimerArmed = false
+    /// What the members were told last.
+    private var toldClientCount = Room.untold
+    private var toldSDCount = Room.untold
+    /// For the operator: what happened here.
+    var timeline = RoomTimeline()
+
+    /// Nothing was told yet, or a number too large to remember.
+    private static let untold = UInt16.max
 
     init(id: RoomID, user: UserID, commandsInFlight: Int) {
         self.id = id
@@ -35,14 +35,20 @@ final class Room {
 
     var presence: Presence { Presence(clientCount: clients.count, sdCount: sds.count + ghosts.count) }
 
+    /// What the members were told last; nil also when there were more of them than it can say: then they are told again.
     var lastPresence: Presence? {
-        get { toldClientCount < 0 ? nil : Presence(clientCount: Int(toldClientCount), sdCount: Int(toldSDCount)) }
+        get {
+            if toldClientCount == Self.untold || toldSDCount == Self.untold { return nil }
+            return Presence(clientCount: Int(toldClientCount), sdCount: Int(toldSDCount))
+        }
         set {
-            toldClientCount = newValue.map { Int32(clamping: $0.clientCount) } ?? -1
-            toldSDCount = newValue.map { Int32(clamping: $0.sdCount) } ?? -1
+            toldClientCount = newValue.map { UInt16(clamping: $0.clientCount) } ?? Self.untold
+            toldSDCount = newValue.map { UInt16(clamping: $0.sdCount) } ?? Self.untold
         }
     }
 
+    /// Extensions first.
+    var members: ContiguousArray<Session> { sds.all + clients.all }
     var memberCount: Int { sds.count + clients.count }
     var isEmpty: Bool { sds.isEmpty && clients.isEmpty && ghosts.isEmpty && ledger.openCount == 0 && unheard.isEmpty }
 }

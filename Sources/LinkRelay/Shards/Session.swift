@@ -9,12 +9,7 @@ import LinkProtocol
 final class Session {
     /// Unique in the process; says nothing to anybody outside.
     let serial: UInt64
-    /// Where it came from, as limits count it.
-    let address: PeerAddress
-    /// Messages refused so far; too many end the connection.
-    var refusedCount: UInt32 = 0
     let openedMs: UInt64
-
     /// The WebSocket it speaks over; nil while it polls, while it is handed to another loop, and when it is gone.
     var connection: Connection?
     /// Everything that only an Engine.IO session has.
@@ -29,38 +24,68 @@ final class Session {
     var seatedMs: UInt64 = 0
     /// The room's command sequence when it sat down: earlier commands were not sent to it.
     var joinedAtSequence: UInt64 = 0
-    /// Its place in the room's list of its role.
-    var seatIndex: UInt32 = 0
-    /// Counts the room's joins: of two extensions, the one with the larger number came later.
-    var joinOrder: UInt32 = 0
-    /// An upper bound of the large messages in its queue (Shard.hasRoom).
-    var largeBytes = 0
     /// Commands sent to this extension that it has not proved to have received; nil until it is sent the first.
     private(set) var unconfirmed: DeliveryLog?
-    /// Progress held back because this member is slow: the newest per command.
-    var coalesced: CoalescedProgress?
     /// See SessionAside.
     var aside: SessionAside?
-    /// What it sent and was sent since it took its seat, for the operator.
-    var traffic = Traffic()
-
-    let dialect: Dialect
+    /// Where it came from, as limits count it.
+    let address: PeerAddress
     var role: Role?
+    /// What it sent and was sent since it took its seat, but for what is in its aside already.
+    private var recentTraffic = RecentTraffic()
+    /// An upper bound of the large messages in its queue (Shard.hasRoom).
+    var largeBytes: UInt32 = 0
+    /// Messages refused so far; too many end the connection.
+    var refusedCount: UInt8 = 0
+
     /// Whether it ever had a seat.
     var wasSeated = false
+    /// Seated in this turn: it is told the presence even if that did not change (a return within the grace).
+    var isNewcomer = false
     /// A `join` is being looked up: input waits.
     var isJoining = false
     var isGone = false
     /// It was told to come back later: what it sent before it knew still counts, but nothing can be sent to it.
     var isLeaving = false
 
-    init(serial: UInt64, dialect: Dialect, address: PeerAddress, openedMs: UInt64, engine: EngineState?) {
+    /// `engine`: nil for a native session.
+    init(serial: UInt64, address: PeerAddress, openedMs: UInt64, engine: EngineState?) {
         self.serial = serial
-        self.dialect = dialect
         self.address = address
         self.openedMs = openedMs
         self.engine = engine
     }
+
+    @inline(__always) var dialect: Dialect { engine == nil ? .native : .socketio }
+
+    // MARK: Traffic
+
+    /// What it sent and was sent since it took its seat, for the operator.
+    var traffic: Traffic {
+        var all = aside?.earlierTraffic ?? Traffic()
+        all.add(recentTraffic)
+        return all
+    }
+
+    @inline(__always) func takeIn(_ bytes: Int) {
+        if recentTraffic.takeIn(bytes) { putTrafficAside() }
+    }
+
+    @inline(__always) func giveOut(_ bytes: Int) {
+        if recentTraffic.giveOut(bytes) { putTrafficAside() }
+    }
+
+    @inline(never) private func putTrafficAside() {
+        earlierTraffic.add(recentTraffic)
+        recentTraffic = RecentTraffic()
+    }
+
+    func resetTraffic() {
+        recentTraffic = RecentTraffic()
+        if aside != nil { earlierTraffic = Traffic() }
+    }
+
+    // MARK: Delivery
 
     /// What it is sent is noted here.
     @inline(__always)
@@ -90,21 +115,43 @@ struct Traffic: Sendable {
     var bytesIn: UInt64 = 0
     var bytesOut: UInt64 = 0
 
-    @inline(__always) mutating func takeIn(_ bytes: Int) {
-        messagesIn &+= 1
-        bytesIn &+= UInt64(truncatingIfNeeded: bytes)
-    }
-
-    @inline(__always) mutating func giveOut(_ bytes: Int) {
-        messagesOut &+= 1
-        bytesOut &+= UInt64(truncatingIfNeeded: bytes)
-    }
+    var isZero: Bool { messagesIn | messagesOut | bytesIn | bytesOut == 0 }
 
     mutating func add(_ other: Traffic) {
         messagesIn &+= other.messagesIn
         messagesOut &+= other.messagesOut
         bytesIn &+= other.bytesIn
         bytesOut &+= other.bytesOut
+    }
+
+    mutating func add(_ other: RecentTraffic) {
+        messagesIn &+= UInt64(other.messagesIn)
+        messagesOut &+= UInt64(other.messagesOut)
+        bytesIn &+= UInt64(other.bytesIn)
+        bytesOut &+= UInt64(other.bytesOut)
+    }
+}
+
+/// The same at half the size, as far as it goes. Whoever is told that a half is full takes all out and begins anew.
+struct RecentTraffic: Sendable {
+    private(set) var messagesIn: UInt32 = 0
+    private(set) var messagesOut: UInt32 = 0
+    private(set) var bytesIn: UInt32 = 0
+    private(set) var bytesOut: UInt32 = 0
+
+    private static let half = UInt32(1) << 31
+
+    /// True: half full. A message is far smaller than the other half.
+    @inline(__always) mutating func takeIn(_ bytes: Int) -> Bool {
+        messagesIn &+= 1
+        bytesIn &+= UInt32(truncatingIfNeeded: bytes)
+        return (messagesIn | bytesIn) >= Self.half
+    }
+
+    @inline(__always) mutating func giveOut(_ bytes: Int) -> Bool {
+        messagesOut &+= 1
+        bytesOut &+= UInt32(truncatingIfNeeded: bytes)
+        return (messagesOut | bytesOut) >= Self.half
     }
 }
 

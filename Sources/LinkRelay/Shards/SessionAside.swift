@@ -17,11 +17,16 @@ final class SessionAside {
     /// Why it ended, for the log and the operator.
     var endReason: String?
 
+    /// Progress held back because this member is slow: the newest per command.
+    var coalesced: CoalescedProgress?
+    /// What no longer fitted the session's own counters.
+    var earlierTraffic = Traffic()
     /// Since when its input is held back; 0 while it is not.
     var heldBackMs: UInt64 = 0
 
     var isEmpty: Bool {
         identity == nil && presetCredential == nil && pendingSeat == nil && deferredInput.isEmpty && endReason == nil && heldBackMs == 0
+            && coalesced == nil && earlierTraffic.isZero
     }
 }
 
@@ -59,6 +64,37 @@ extension Session {
         get { aside?.heldBackMs ?? 0 }
         set { change { $0.heldBackMs = newValue } }
     }
+
+    var earlierTraffic: Traffic {
+        get { aside?.earlierTraffic ?? Traffic() }
+        set { change { $0.earlierTraffic = newValue } }
+    }
+
+    // MARK: Progress for a slow member
+
+    @inline(__always) var isCoalescing: Bool { aside?.coalesced != nil }
+
+    /// Keeps `message` (retaining it) as the newest progress of this command. False: no room.
+    func keepProgress(id: UnsafeRawBufferPointer, _ message: Message) -> Bool {
+        var isKept = false
+        change { aside in
+            if aside.coalesced == nil { aside.coalesced = CoalescedProgress() }
+            isKept = aside.coalesced?.keep(id: id, message) ?? false
+        }
+        return isKept
+    }
+
+    /// Forgets what is kept for `id`: something newer follows.
+    func discardProgress(id: UnsafeRawBufferPointer) { aside?.coalesced?.discard(id: id) }
+
+    /// The references become the caller's.
+    func takeProgress() -> [Message] {
+        guard let kept = aside?.coalesced?.takeAll() else { return [] }
+        change { $0.coalesced = nil }
+        return kept
+    }
+
+    // MARK: Input put off
 
     var deferredByteCount: Int { aside?.deferredInput.count ?? 0 }
 

@@ -183,7 +183,7 @@ extension Shard {
         room.held.removeAll()
         room.heldBytes = 0
         let sentence = reason == .instanceOffline ? "The instance went offline before it answered." : "The link was removed."
-        for row in room.ledger.openRows { endRow(row, in: room, reason, sentence, to: room.clients) }
+        for row in room.ledger.openRows { endRow(row, in: room, reason, sentence, to: room.clients.all) }
     }
 
     func armCommandTimer(_ room: Room) {
@@ -202,7 +202,7 @@ extension Shard {
                     held.command.message.release()
                 }
             }
-            endRow(row, in: room, .timeout, "The instance did not answer in time.", to: room.clients)
+            endRow(row, in: room, .timeout, "The instance did not answer in time.", to: room.clients.all)
         }
         armCommandTimer(room)
         if room.isEmpty { markDirty(room) }

@@ -13,7 +13,7 @@ extension Shard {
         unlisten()
         // What has nobody seated has nothing to close: straight to the shelf.
         for room in rooms.values { shelveIfDrained(room) }
-        drainRooms = Array(rooms.keys)
+        drainRooms = rooms.values.map(\.id)
         drainSessions = sessions.values.filter { $0.room == nil }.map { $0.serial }
         let steps = max(1, Int(limits.drainMs / Self.drainStepMs))
         drainPerStep = (sessions.count + steps - 1) / steps
@@ -37,7 +37,7 @@ extension Shard {
         }
         if drainRooms.isEmpty, drainSessions.isEmpty, drainUnproved.isEmpty {
             // Whoever slipped in meanwhile: no new ones can come.
-            for session in Array(sessions.values) { sendAway(session, .restarting) }
+            for session in sessions.values { sendAway(session, .restarting) }
         } else {
             schedule(inMs: Self.drainStepMs, .drain)
         }

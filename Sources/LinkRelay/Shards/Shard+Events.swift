@@ -84,7 +84,7 @@ extension Shard {
     /// Tells the peer that something it sent was refused. With an `ack` the refusal answers it; without, it is an `error` event.
     func refuse(_ session: Session, _ reason: RefusalReason, _ sentence: String, ack: AckReference?) {
         counters.refuse(reason)
-        session.refusedCount &+= 1
+        if session.refusedCount < .max { session.refusedCount += 1 }
         if session.refusedCount > limits.refusalsPerSession { return close(session, .tooManyErrors) }
         if let ack {
             acknowledge(session, ack, Self.failurePayload(sentence, code: reason.code))
@@ -117,13 +117,13 @@ extension Shard {
         if let connection = session.connection {
             if hasRoom(session, queued: connection.queuedBytes, count), connection.send(message) {
                 counters.deliveryCount &+= 1
-                session.traffic.giveOut(count)
+                session.giveOut(count)
                 return true
             }
         } else if let engine = session.engine, engine.transport == .polling, !session.isGone {
             if !session.isLeaving, hasRoom(session, queued: engine.queueBytes, count), engine.queueCount < limits.memberQueueCount {
                 counters.deliveryCount &+= 1
-                session.traffic.giveOut(count)
+                session.giveOut(count)
                 engine.enqueue(message)
                 markPollDirty(session, engine)
                 return true
@@ -141,10 +141,11 @@ extension Shard {
     @inline(__always)
     private func hasRoom(_ session: Session, queued: Int, _ count: Int) -> Bool {
         if count < ShardLimits.largeMessageBytes, session.largeBytes == 0 { return queued < limits.memberQueueBytes }
-        if session.largeBytes > queued { session.largeBytes = queued }
-        guard count >= ShardLimits.largeMessageBytes else { return queued - session.largeBytes < limits.memberQueueBytes }
-        guard session.largeBytes + count <= limits.largeAllowanceBytes else { return false }
-        session.largeBytes += count
+        let large = min(Int(session.largeBytes), queued)
+        session.largeBytes = UInt32(clamping: large)
+        guard count >= ShardLimits.largeMessageBytes else { return queued - large < limits.memberQueueBytes }
+        guard large + count <= limits.largeAllowanceBytes else { return false }
+        session.largeBytes = UInt32(clamping: large + count)
         return true
     }
 
@@ -189,7 +190,7 @@ extension Shard {
         session.endReason = why
         if session.room != nil { unseat(session, how: isClean ? .left : .vanished) }
         for entry in session.takeUnconfirmed() { entry.command.message.release() }
-        for message in session.coalesced?.takeAll() ?? [] { message.release() }
+        for message in session.takeProgress() { message.release() }
         forgetApproval(session)
         lookUps[session.serial] = nil
         unregister(session)

@@ -147,7 +147,7 @@ extension Shard {
     func moveSession(_ session: Session, to home: Int) {
         guard shared.shards.indices.contains(home) else { return close(session, .movedAway) }
         counters.movedSessions &+= 1
-        for message in session.coalesced?.takeAll() ?? [] { message.release() }
+        for message in session.takeProgress() { message.release() }
         let target = shared.shards[home].loop
         if session.engine != nil { return moveEngine(session, to: home, target) }
         unregister(session)
@@ -185,7 +185,7 @@ extension Shard {
         acknowledge(session, seat.ack, Self.joinedPayload)
         self.seat(session, in: room)
         if let key = seat.newKey {
-            announce(key, to: seat.isRepeat ? [session] : room.sds + room.clients)
+            announce(key, to: seat.isRepeat ? [session] : room.members)
         }
         resumeInput(session)
     }
@@ -196,7 +196,7 @@ extension Shard {
         let room = Room(id: ticket.room, user: ticket.user, commandsInFlight: limits.commandsInFlight)
         if let past = pastTimelines.take(room.id) { room.timeline = past }
         room.ownPolicy = shared.policies.policy(of: room.id)
-        rooms[room.id] = room
+        rooms.put(room)
         return room
     }
 

@@ -29,7 +29,7 @@ extension Shard {
 
     /// The drain's time is up: who has not gone yet is cut off, so that the rooms can be put on the shelf.
     func cutOffStragglers() {
-        for session in Array(sessions.values) {
+        for session in sessions.values {
             if let connection = session.connection { connection.abortLocally() } else { endEngine(session, reason: "drain_over", isClean: false) }
         }
     }

@@ -18,7 +18,7 @@ extension Shard {
         }
         let offered = connection.header("sec-websocket-protocol") ?? ""
         let speaksOurs = offered.split(whereSeparator: { $0 == "," || $0 == " " }).contains { $0 == Self.subprotocol }
-        let session = Session(serial: takeSerial(), dialect: .native, address: address, openedMs: nowMs, engine: nil)
+        let session = Session(serial: takeSerial(), address: address, openedMs: nowMs, engine: nil)
         if let header = connection.header("authorization"), let blank = header.firstIndex(of: " "),
             header[..<blank].lowercased() == "bearer"
         {

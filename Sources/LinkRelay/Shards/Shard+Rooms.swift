@@ -21,8 +21,6 @@ extension Shard {
         session.room = room
         applyMessageCeiling(session)
         session.joinedAtSequence = room.commandSequence
-        room.joinCount &+= 1
-        session.joinOrder = room.joinCount
         counters.joinCount &+= 1
         log(.info, "joined", session, room.id)
         shared.keys.touch(room.id)
@@ -30,17 +28,15 @@ extension Shard {
         if session.role == .sd {
             let returned = takeGhost(session, in: room)
             let displaced = displaceOlder(session, in: room)
-            session.seatIndex = UInt32(clamping: room.sds.count)
             room.sds.append(session)
             for entry in returned + displaced { redeliver(entry, to: session, in: room) }
             deliverHeld(in: room)
             suspectOlder(than: session, in: room)
         } else {
-            session.seatIndex = UInt32(clamping: room.clients.count)
             room.clients.append(session)
             replayUnfinished(to: session, in: room)
         }
-        room.newcomers.append(session)
+        session.isNewcomer = true
         markDirty(room)
     }
 
@@ -48,13 +44,13 @@ extension Shard {
         if !session.wasSeated { note(.connect, session, in: room, at: wallTime(ofMs: session.openedMs)) }
         session.wasSeated = true
         session.seatedMs = nowMs
-        session.traffic = Traffic()
+        session.resetTraffic()
         note(.join, session, in: room)
     }
 
     private func noteDeparture(_ session: Session, from room: Room, _ how: Departure) {
         room.pastTraffic.add(session.traffic)
-        session.traffic = Traffic()
+        session.resetTraffic()
         let why = session.endReason ?? ""
         switch how {
         case .left: note(.leave, session, in: room, reason: why)
@@ -68,12 +64,12 @@ extension Shard {
         guard let room = session.room else { return }
         session.room = nil
         applyMessageCeiling(session)
+        session.isNewcomer = false
         // The session may move to another loop next: nothing here may remember it.
-        room.newcomers.removeAll { $0 === session }
-        room.heldBack.removeAll { $0 === session }
+        if !room.heldBack.isEmpty { room.heldBack.removeAll { $0 === session } }
         noteDeparture(session, from: room, how)
         if session.role == .sd {
-            remove(session, from: &room.sds)
+            room.sds.remove(session)
             let log = session.takeUnconfirmed()
             switch how {
             case .vanished:
@@ -88,24 +84,12 @@ extension Shard {
                 for entry in log { entry.command.message.release() }
             }
         } else {
-            remove(session, from: &room.clients)
+            room.clients.remove(session)
             counters.leaveCount &+= 1
         }
         shared.keys.touch(room.id)
         markDirty(room)
         if room.memberCount == 0 { shelveIfDrained(room) }
-    }
-
-    private func remove(_ session: Session, from seats: inout ContiguousArray<Session>) {
-        let i = Int(session.seatIndex)
-        guard i < seats.count, seats[i] === session else { return }
-        // Order of seats is order of arrival for nobody: swap with the last.
-        let last = seats.count - 1
-        if i != last {
-            seats[i] = seats[last]
-            seats[i].seatIndex = session.seatIndex
-        }
-        seats.removeLast()
     }
 
     // MARK: Grace
@@ -189,7 +173,7 @@ extension Shard {
     func suspectExpired(_ room: Room, _ older: Session, ping: UInt64, since: UInt64) {
         guard older.room === room, !older.isGone, room.sds.count > 1, !hasShownLife(older, ping: ping, since: since) else { return }
         // Silent while the newer one speaks: its commands go to the newest, those from before it came only.
-        guard let newest = room.sds.max(by: { $0.joinOrder < $1.joinOrder }), newest !== older else { return }
+        guard let newest = room.sds.last, newest !== older else { return }
         let log = older.unconfirmed?.takeAll() ?? []
         for entry in log {
             if entry.sequence <= newest.joinedAtSequence {
@@ -230,11 +214,12 @@ extension Shard {
             i += 1
             room.isPresenceDirty = false
             let presence = room.presence
-            let newcomers = room.newcomers
-            room.newcomers.removeAll()
             let isChanged = presence != room.lastPresence
             room.lastPresence = presence
-            tellPresence(presence, isChanged ? room.sds + room.clients : newcomers.filter { $0.room === room })
+            let members = room.members
+            let told = isChanged ? members : members.filter { $0.isNewcomer }
+            for member in members { member.isNewcomer = false }
+            tellPresence(presence, told)
             if room.isEmpty { retire(room) }
         }
         dirtyRooms.removeAll(keepingCapacity: true)
@@ -262,7 +247,7 @@ extension Shard {
         room.held.removeAll()
         if rooms[room.id] === room {
             pastTimelines.put(room.timeline, for: room.id)
-            rooms[room.id] = nil
+            rooms.remove(room.id)
         }
     }
 
@@ -272,7 +257,7 @@ extension Shard {
     func kick(_ id: RoomID, reason: KickReason) {
         guard let room = rooms[id] else { return }
         endAllCommands(in: room, .refused)
-        let members = room.sds + room.clients
+        let members = room.members
         fanOut(.kicked, nil, to: members)
         for member in members {
             counters.kickedCount &+= 1
@@ -292,7 +277,7 @@ extension Shard {
 
     func announceUpgrade(_ id: RoomID, key: LinkKey) {
         guard let room = rooms[id] else { return }
-        announce(key, to: room.clients)
+        announce(key, to: room.clients.all)
     }
 
     func snapshot(_ id: RoomID) -> RoomSnapshot {

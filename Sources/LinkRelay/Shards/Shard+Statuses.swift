@@ -25,7 +25,7 @@ extension Shard {
         counters.statusCount &+= 1
         let row = room.ledger.find(id: inbound.id) ?? -1
         // An answer proves that its command arrived, and with it everything before.
-        if row >= 0 { session.unconfirmed?.confirm(through: room.ledger.rows[row].sequence) }
+        if row >= 0 { session.unconfirmed?.confirm(through: room.ledger.sequence(row: row)) }
         let isProgress = inbound.status.map { !$0.isTerminal } ?? false
         var native: Message?
         var socketio: Message?
@@ -56,13 +56,12 @@ extension Shard {
 
     @inline(__always)
     private func sendStatus(_ message: Message, to client: Session, id: UnsafeRawBufferPointer, isProgress: Bool) {
-        if let connection = client.connection, !id.isEmpty, client.coalesced != nil || isProgress {
+        if let connection = client.connection, !id.isEmpty, isProgress || client.isCoalescing {
             let isSlow = connection.queuedBytes > limits.lowMarkBytes
             if isProgress, isSlow {
-                if client.coalesced == nil { client.coalesced = CoalescedProgress() }
-                if client.coalesced?.keep(id: id, message) == true { return counters.drop(.coalesced) }
+                if client.keepProgress(id: id, message) { return counters.drop(.coalesced) }
             } else {
-                client.coalesced?.discard(id: id)
+                client.discardProgress(id: id)
             }
         }
         transmit(client, message)
@@ -79,7 +78,7 @@ extension Shard {
             let old = room.ledger.progress(row: row, status: kept, deadlineMs: nowMs &+ limits.commandTimeoutMs)
             old?.message.release()
         } else if inbound.status != nil {
-            let requester = room.ledger.rows[row].requester
+            let requester = room.ledger.requester(row: row)
             room.ledger.close(row: row)?.message.release()
             if let framed, isMissed(by: requester, room) { keepUnheard(framed, room) }
             if room.isEmpty { markDirty(room) }
@@ -160,7 +159,7 @@ extension Shard {
         guard let room = session.room else { return }
         if session.role == .sd {
             if let row = room.ledger.find(id: id) {
-                endRow(row, in: room, .tooLarge, "The answer has \(size) bytes; at most \(ceiling) are allowed.", to: room.clients)
+                endRow(row, in: room, .tooLarge, "The answer has \(size) bytes; at most \(ceiling) are allowed.", to: room.clients.all)
             }
         } else if !id.isEmpty {
             let payload = RelayStatus.terminal(

@@ -13,10 +13,10 @@ final class Shard {
     var limits: ShardLimits
     var counters = ShardCounters()
 
-    var rooms: [RoomID: Room] = [:]
+    var rooms = DenseTable<RoomsByID>()
     /// By serial. Deadlines and answers name a session by its serial, because it may have moved to another loop meanwhile.
-    var sessions: [UInt64: Session] = [:]
-    var engineSessions: [EngineSID: Session] = [:]
+    var sessions = DenseTable<SessionsBySerial>()
+    var engineSessions = DenseTable<SessionsBySID>()
     var timers = TimerQueue<ShardTimer>()
     /// Rooms whose presence changed in this turn.
     var dirtyRooms: [Room] = []
@@ -63,15 +63,15 @@ final class Shard {
     // MARK: Sessions
 
     func register(_ session: Session) {
-        sessions[session.serial] = session
-        if let engine = session.engine { engineSessions[engine.sid] = session }
+        sessions.put(session)
+        if session.engine != nil { engineSessions.put(session) }
     }
 
     /// Forgets the session here: it is gone or moves to another loop, and must not be touched from here again.
     func unregister(_ session: Session) {
-        sessions[session.serial] = nil
+        sessions.remove(session.serial)
         if let engine = session.engine {
-            engineSessions[engine.sid] = nil
+            engineSessions.remove(engine.sid)
             if engine.isPollDirty {
                 engine.isPollDirty = false
                 dirtyPolls.removeAll { $0 === session }
@@ -84,8 +84,15 @@ final class Shard {
 
     func schedule(inMs delay: UInt64, _ event: ShardTimer) {
         let before = timers.nextMs
-        timers.add(atMs: nowMs &+ delay, event)
+        timers.add(atMs: nowMs &+ delay, event) { isOver($0) }
         if timers.nextMs != before, let next = timers.nextMs { loop.setAlarm(atMs: next) }
+    }
+
+    /// A native session that said who it is, or is gone, has no deadline for saying so. (A Socket.IO one may take it back.)
+    private func isOver(_ event: ShardTimer) -> Bool {
+        guard case .greeting(let serial) = event else { return false }
+        guard let session = sessions[serial] else { return true }
+        return session.engine == nil && session.role != nil
     }
 
     func onAlarm() {
@@ -124,7 +131,7 @@ final class Shard {
 
     func onMessage(_ session: Session, _ connection: Connection, isText: Bool, _ bytes: UnsafeRawBufferPointer) {
         guard !session.isGone else { return }
-        session.traffic.takeIn(bytes.count)
+        session.takeIn(bytes.count)
         if session.engine != nil {
             engineMessage(session, connection, isText: isText, bytes)
         } else if isText {
@@ -148,8 +155,8 @@ final class Shard {
     }
 
     func onDrained(_ session: Session) {
-        if let messages = session.coalesced?.takeAll(), let connection = session.connection {
-            for message in messages {
+        if session.isCoalescing, let connection = session.connection {
+            for message in session.takeProgress() {
                 _ = connection.send(message)
                 message.release()
             }

@@ -27,7 +27,7 @@ struct ShardLimits: Sendable {
     /// How long an extension may leave a barrier unanswered while a second one of the same key is there.
     let suspectMs: UInt64 = 5_000
     /// Refused messages on one connection before it is closed.
-    let refusalsPerSession: UInt32 = 200
+    let refusalsPerSession: UInt8 = 200
     let drainMs: UInt64
     let codeLifetimeMs: UInt64
     /// WebSocket messages, for peers that offer it.

@@ -80,16 +80,35 @@ final class SharedParts: Sendable {
 /// Which loop an Engine.IO session lives on, and how large a body it may post.
 final class EngineDirectory: Sendable {
     struct Place: Sendable {
-        var loop: Int
-        var role: Role?
-        var isSeated = false
-    }
-    private let places = Locked<[EngineSID: Place]>([:])
+        private let loopNumber: UInt32
+        let role: Role?
+        let isSeated: Bool
 
-    var count: Int { places.withLock { $0.count } }
-    func place(of sid: EngineSID) -> Place? { places.withLock { $0[sid] } }
-    func set(_ sid: EngineSID, _ place: Place) { places.withLock { $0[sid] = place } }
-    func remove(_ sid: EngineSID) { places.withLock { $0[sid] = nil } }
+        init(loop: Int, role: Role?, isSeated: Bool = false) {
+            loopNumber = UInt32(clamping: loop)
+            self.role = role
+            self.isSeated = isSeated
+        }
+
+        var loop: Int { Int(loopNumber) }
+    }
+
+    private struct Entry: Sendable {
+        let sid: EngineSID
+        let place: Place
+    }
+
+    private enum BySID: Keying {
+        static func key(of entry: Entry) -> EngineSID { entry.sid }
+        static func hash(_ sid: EngineSID) -> UInt64 { sid.high }
+    }
+
+    private let entries = Locked(DenseTable<BySID>())
+
+    var count: Int { entries.withLock { $0.count } }
+    func place(of sid: EngineSID) -> Place? { entries.withLock { $0[sid]?.place } }
+    func set(_ sid: EngineSID, _ place: Place) { entries.withLock { $0.put(Entry(sid: sid, place: place)) } }
+    func remove(_ sid: EngineSID) { _ = entries.withLock { $0.remove(sid) } }
 }
 
 /// How many sessions each address (IPv6: /64) has open. Loopback and Unix sockets are not counted: they are proxies.

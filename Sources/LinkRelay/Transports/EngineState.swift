@@ -39,41 +39,27 @@ struct EngineSID: Hashable, Sendable {
     }
 }
 
+/// Declared in an order that leaves no gaps: there is one of these for every Socket.IO connection.
 final class EngineState {
     enum Transport { case polling, websocket }
 
     let sid: EngineSID
     /// The Socket.IO id told in the CONNECT answer; not the sid, which is a secret of the transport.
     let socketID: EngineSID
-    var transport: Transport
-    /// The namespace `/` is connected.
-    var isConnected = false
-    /// A GET that waits for a packet.
-    var pendingPoll: Connection?
-    /// What the present poll's answer says about its Origin.
-    var corsHeaders: [(name: String, value: String)] = []
-    /// A WebSocket that has not taken over yet.
-    var probe: Connection?
-    /// "2probe" was answered: polls are no longer held open.
-    var isProbed = false
-    /// A polling body is being worked through: what a `join` in it leads to waits for its end.
-    var isReceiving = false
-    var isPollDirty = false
-    var isPingArmed = false
-    /// Binary attachments that follow a refused binary event.
-    var attachmentsToSkip = 0
-    /// Packets waiting for a poll; one reference each.
-    var queue: ContiguousArray<Message> = []
-    var queueHead = 0
-    var queueBytes = 0
+    /// Exists while it polls or something of that is left.
+    private var polling: PollingState?
     var lastHeardMs: UInt64
     /// Pings sent and pongs received by the relay itself (not by the engine's heartbeat).
     var pingsSent: UInt64 = 0
     var pongsHeard: UInt64 = 0
     /// The ping number that the delivery barrier rides on.
     var barrierPing: UInt64 = 0
-    /// Sequence of the last command handed to a poll's answer; the next poll proves that it arrived.
-    var polledSequence: UInt64 = 0
+    /// Binary attachments that follow a refused binary event.
+    var attachmentsToSkip = 0
+    var transport: Transport
+    /// The namespace `/` is connected.
+    var isConnected = false
+    var isPingArmed = false
 
     init(sid: EngineSID, transport: Transport, nowMs: UInt64) {
         self.sid = sid
@@ -82,23 +68,100 @@ final class EngineState {
         lastHeardMs = nowMs
     }
 
-    var queueCount: Int { queue.count - queueHead }
+    private var madePolling: PollingState {
+        if let polling { return polling }
+        let made = PollingState()
+        polling = made
+        return made
+    }
+
+    /// It speaks over a WebSocket now and its last poll is answered.
+    func endPolling() {
+        // While it is on the list of dirty polls, leaving the loop has to take it off.
+        guard !isPollDirty else { return }
+        releaseQueue()
+        polling = nil
+    }
+}
+
+/// What only polling needs. Owned by one EngineState, which shows each as if it were its own.
+private final class PollingState {
+    var pendingPoll: Connection?
+    var corsHeaders: [(name: String, value: String)] = []
+    var probe: Connection?
+    var isProbed = false
+    var isReceiving = false
+    var isPollDirty = false
+    /// Packets waiting for a poll; one reference each.
+    var queue: ContiguousArray<Message> = []
+    var queueHead = 0
+    var queueBytes = 0
+    var polledSequence: UInt64 = 0
+}
+
+extension EngineState {
+    /// A GET that waits for a packet.
+    var pendingPoll: Connection? {
+        get { polling?.pendingPoll }
+        set { if newValue != nil || polling != nil { madePolling.pendingPoll = newValue } }
+    }
+
+    /// What the present poll's answer says about its Origin.
+    var corsHeaders: [(name: String, value: String)] {
+        get { polling?.corsHeaders ?? [] }
+        set { madePolling.corsHeaders = newValue }
+    }
+
+    /// A WebSocket that has not taken over yet.
+    var probe: Connection? {
+        get { polling?.probe }
+        set { if newValue != nil || polling != nil { madePolling.probe = newValue } }
+    }
+
+    /// "2probe" was answered: polls are no longer held open.
+    var isProbed: Bool {
+        get { polling?.isProbed ?? false }
+        set { if newValue || polling != nil { madePolling.isProbed = newValue } }
+    }
+
+    /// A polling body is being worked through: what a `join` in it leads to waits for its end.
+    var isReceiving: Bool {
+        get { polling?.isReceiving ?? false }
+        set { if newValue || polling != nil { madePolling.isReceiving = newValue } }
+    }
+
+    var isPollDirty: Bool {
+        get { polling?.isPollDirty ?? false }
+        set { if newValue || polling != nil { madePolling.isPollDirty = newValue } }
+    }
+
+    /// Sequence of the last command handed to a poll's answer; the next poll proves that it arrived.
+    var polledSequence: UInt64 {
+        get { polling?.polledSequence ?? 0 }
+        set { madePolling.polledSequence = newValue }
+    }
+
+    // MARK: Packets waiting for a poll
+
+    var queueCount: Int { polling.map { $0.queue.count - $0.queueHead } ?? 0 }
+    var queueBytes: Int { polling?.queueBytes ?? 0 }
 
     func enqueue(_ message: Message) {
         message.retain()
-        queue.append(message)
-        queueBytes += message.count
+        let polling = madePolling
+        polling.queue.append(message)
+        polling.queueBytes += message.count
     }
 
     /// The oldest packet; its reference becomes the caller's.
     func dequeue() -> Message? {
-        guard queueHead < queue.count else { return nil }
-        let message = queue[queueHead]
-        queueHead += 1
-        queueBytes -= message.count
-        if queueHead == queue.count {
-            queue.removeAll(keepingCapacity: false)
-            queueHead = 0
+        guard let polling, polling.queueHead < polling.queue.count else { return nil }
+        let message = polling.queue[polling.queueHead]
+        polling.queueHead += 1
+        polling.queueBytes -= message.count
+        if polling.queueHead == polling.queue.count {
+            polling.queue.removeAll(keepingCapacity: false)
+            polling.queueHead = 0
         }
         return message
     }

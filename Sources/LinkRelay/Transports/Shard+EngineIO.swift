@@ -116,7 +116,7 @@ extension Shard {
             return refuse(connection, status: 429, .connectionsPerAddress, "Too many connections from this address.")
         }
         let engine = EngineState(sid: .random(), transport: isPolling ? .polling : .websocket, nowMs: nowMs)
-        let session = Session(serial: takeSerial(), dialect: .socketio, address: address, openedMs: nowMs, engine: engine)
+        let session = Session(serial: takeSerial(), address: address, openedMs: nowMs, engine: engine)
         let open = EngineIO.openPacket(
             sid: engine.sid.text, upgrades: isPolling, pingIntervalMs: Int(limits.heartbeatIntervalMs),
             pingTimeoutMs: Int(limits.heartbeatTimeoutMs), maxPayload: limits.clientMessageBytes)

@@ -132,7 +132,7 @@ extension Shard {
             guard packetCount <= Self.packetsPerPost else { return false }
             let rest = body[start...]
             let end = rest.firstIndex(of: 0x1E) ?? body.count
-            session.traffic.takeIn(end - start)
+            session.takeIn(end - start)
             guard end > start, enginePacket(session, engine, UnsafeRawBufferPointer(rebasing: body[start..<end])) else { return false }
             start = end + 1
         }

@@ -83,6 +83,7 @@ extension Shard {
             transmit(session, message)
             message.release()
         }
+        engine.endPolling()
         if session.role == .sd {
             armEnginePing(session, engine)
             sendBarrier(session, force: false)
