@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 import socket
 import struct
 import threading
+import time
 
 
 class TCPProxy:
@@ -23,6 +24,7 @@ class TCPProxy:
         self._flowing.set()
         self._lock = threading.Lock()
         self._pairs = []
+        self._moved = time.monotonic()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -49,6 +51,7 @@ class TCPProxy:
         try:
             while data := source.recv(1 << 16):
                 self._flowing.wait()
+                self._moved = time.monotonic()
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
         except OSError:
@@ -63,6 +66,13 @@ class TCPProxy:
         except OSError:
             pass
         one.close()
+
+    def settle(self, seconds=0.3, patience=15):
+        """Waits until nothing has passed for so long."""
+        deadline = time.monotonic() + patience
+        while (left := self._moved + seconds - time.monotonic()) > 0:
+            assert time.monotonic() < deadline, "something passes all the time"
+            time.sleep(left)
 
     def cut(self):
         """Ends every connection with RST, on both sides; new ones are taken at once."""

@@ -62,11 +62,12 @@ def test_cut_connection_comes_back_within_grace(relay, proxy, extension, site, k
     sent = []
     for _ in range(3):
         place = install.mark()
+        if kind == "a1111-polling":  # whose library gives up sending, but not asking, when a POST is cut: then only its own heartbeat helps
+            wire.settle()
         assert wire.cut() > 0
         for _ in range(5):
             sent.append(client.command("activities:list", number=len(sent)))
-        if kind != "a1111-polling":  # whose requests may all be between polls: then the library repeats one, and nothing has ended
-            install.wait("ack", lambda answer: answer["success"], since=place, seconds=30)
+        install.wait("ack", lambda answer: answer["success"], since=place, seconds=30)
         sent.append(client.command("activities:list", number=len(sent)))
         for identifier in sent:
             assert client.wait_status(identifier, seconds=30)["status"] == "success"

@@ -66,6 +66,7 @@ def test_a_refused_one_stays_out(asking):
     assert decide(asking, applicant, False).status == 200
     refusal = json.loads(stranger.packet()[3:])[0]
     assert refusal["success"] is False and refusal["code"] == "not_approved" and "did not approve" in refusal["msg"]
+    assert stranger.packet() == b'42["kicked"]'
     stranger.text('421["join","%s"]' % code)
     assert json.loads(stranger.packet()[3:])[0]["code"] == "not_approved"
     assert decide(asking, applicant, True).status == 404

@@ -84,8 +84,6 @@ extension Shard {
         case .refused(let refusal):
             log(.info, "join_refused", session, nil, reason: refusal.rawValue)
             refuseJoin(session, refusal, ack)
-            // Two of the deployed extensions notice nothing else; they forget the key on it.
-            if refusal == .deletedKey, session.role == .sd { sendEvent(session, .kicked, nil) }
             resumeInput(session)
         }
     }
@@ -110,6 +108,8 @@ extension Shard {
 
     func refuseJoin(_ session: Session, _ refusal: JoinRefusal, _ ack: AckReference?) {
         refuseJoin(session, RefusalReason(refusal), refusal.sentence, ack)
+        // Two of the deployed extensions notice nothing else; they forget the key or the code on it.
+        if refusal == .deletedKey || refusal == .notApproved, session.role == .sd { sendEvent(session, .kicked, nil) }
     }
 
     func refuseJoin(_ session: Session, _ reason: RefusalReason, _ sentence: String, _ ack: AckReference?) {
