@@ -52,12 +52,7 @@ public struct RoomID: Hashable, Sendable, CustomStringConvertible {
 
     /// Which of `loopCount` (> 0) loops is this room's home for its whole life: a pure function, no directory, no lock.
     public func home(loopCount: Int) -> Int {
-        // SplitMix64's finaliser: consecutive ids spread evenly.
-        var z = UInt64(bitPattern: instance.rawValue) &+ 0x9E37_79B9_7F4A_7C15
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        z ^= z >> 31
-        return loopCount > 1 ? Int(z % UInt64(loopCount)) : 0
+        loopCount > 1 ? Int(instance.spread % UInt64(loopCount)) : 0
     }
 
     public var description: String { "room-\(instance.rawValue)" }

@@ -17,8 +17,6 @@ struct DenseTable<By: Keying> {
     private(set) var values: ContiguousArray<By.Element> = []
     private var index = SlotIndex()
 
-    private static var keptCapacity: Int { 1024 }
-
     var count: Int { values.count }
 
     subscript(_ key: By.Key) -> By.Element? { place(of: key).map { values[$0] } }
@@ -44,7 +42,7 @@ struct DenseTable<By: Keying> {
             values.swapAt(place, last)
         }
         let removed = values.removeLast()
-        if values.capacity > Self.keptCapacity, values.count < values.capacity / 4 { values = ContiguousArray(values[...]) }
+        values.giveBackSpareCapacity()
         return removed
     }
 

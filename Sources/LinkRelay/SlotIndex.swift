@@ -81,12 +81,4 @@ struct SlotIndex {
     }
     @inline(__always) private func next(_ i: Int) -> Int { i + 1 == slots.count ? 0 : i + 1 }
     @inline(__always) private func distance(_ from: Int, _ to: Int) -> Int { to >= from ? to - from : to + slots.count - from }
-
-    /// Makes numbers that were given out in a row as good as random (SplitMix64's finaliser). Not for numbers that a peer chooses.
-    @inline(__always) static func spread(_ number: UInt64) -> UInt64 {
-        var z = number &+ 0x9E37_79B9_7F4A_7C15
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
 }

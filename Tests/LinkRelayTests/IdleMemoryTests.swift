@@ -154,7 +154,7 @@ import Testing
     private enum ByHalf: Keying {
         static func key(of number: UInt64) -> UInt64 { number >> 1 }
         /// Worse than any real one: many alike.
-        static func hash(_ key: UInt64) -> UInt64 { SlotIndex.spread(key % 50) }
+        static func hash(_ key: UInt64) -> UInt64 { (key % 50).spread }
     }
 
     @Test func aTableAgreesWithADictionary() {
@@ -176,6 +176,14 @@ import Testing
         }
         for key in UInt64(0)..<300 { #expect(table[key] == model[key]) }
         #expect(table.count == model.count)
+    }
+
+    @Test func aTableGivesBackWhatABurstTook() {
+        var table = DenseTable<ByHalf>()
+        for number in UInt64(0)..<3000 { table.put(number << 1) }
+        for number in UInt64(10)..<3000 { table.remove(number) }
+        #expect(table.count == 10 && table.values.capacity <= 1024)
+        #expect(table.values.sorted() == (0..<10).map { $0 << 1 })
     }
 
     @Test func aQueueOfDeadlinesDropsWhatIsOverBeforeItGrows() {

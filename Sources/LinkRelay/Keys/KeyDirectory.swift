@@ -14,7 +14,6 @@ final class KeyDirectory: Sendable {
         var user: UserID
 
         var ticket: RoomTicket { RoomTicket(room: RoomID(instance), user: user) }
-        static func spread(_ instance: InstanceID) -> UInt64 { SlotIndex.spread(UInt64(bitPattern: instance.rawValue)) }
     }
 
     private struct State {
@@ -33,16 +32,16 @@ final class KeyDirectory: Sendable {
         func contains(_ instance: InstanceID) -> Bool { place(of: instance) != nil }
 
         private func place(of instance: InstanceID) -> Int? {
-            byInstance.find(Link.spread(instance)) { links[$0].instance == instance }
+            byInstance.find(instance.spread) { links[$0].instance == instance }
         }
 
         mutating func forget(_ instance: InstanceID) {
             guard let place = place(of: instance) else { return }
-            byInstance.remove(Link.spread(instance), place: place) { [links] in Link.spread(links[$0].instance) }
+            byInstance.remove(instance.spread, place: place) { [links] in links[$0].instance.spread }
             byHash.remove(links[place].hash.first, place: place) { [links] in links[$0].hash.first }
             let last = links.count - 1
             if place != last {
-                byInstance.move(Link.spread(links[last].instance), from: last, to: place)
+                byInstance.move(links[last].instance.spread, from: last, to: place)
                 byHash.move(links[last].hash.first, from: last, to: place)
                 links.swapAt(place, last)
             }
@@ -53,7 +52,7 @@ final class KeyDirectory: Sendable {
             forget(ticket.room.instance)
             guard let start = HashStart(hash) else { return }
             links.append(Link(hash: start, instance: ticket.room.instance, user: ticket.user))
-            byInstance.insert(Link.spread(ticket.room.instance), place: links.count - 1) { [links] in Link.spread(links[$0].instance) }
+            byInstance.insert(ticket.room.instance.spread, place: links.count - 1) { [links] in links[$0].instance.spread }
             byHash.insert(start.first, place: links.count - 1) { [links] in links[$0].hash.first }
         }
     }

@@ -34,7 +34,7 @@ final class LinkEvents: Sendable {
 
     private enum ByID: Keying {
         static func key(of entry: Entry) -> InstanceID { entry.id }
-        static func hash(_ id: InstanceID) -> UInt64 { SlotIndex.spread(UInt64(bitPattern: id.rawValue)) }
+        static func hash(_ id: InstanceID) -> UInt64 { id.spread }
     }
 
     private struct State {

@@ -6,12 +6,12 @@ import LinkProtocol
 
 enum RoomsByID: Keying {
     static func key(of room: Room) -> RoomID { room.id }
-    static func hash(_ id: RoomID) -> UInt64 { SlotIndex.spread(UInt64(bitPattern: id.instance.rawValue)) }
+    static func hash(_ id: RoomID) -> UInt64 { id.instance.spread }
 }
 
 enum SessionsBySerial: Keying {
     static func key(of session: Session) -> UInt64 { session.serial }
-    static func hash(_ serial: UInt64) -> UInt64 { SlotIndex.spread(serial) }
+    static func hash(_ serial: UInt64) -> UInt64 { serial.spread }
 }
 
 /// Of sessions with an Engine.IO state only.

@@ -7,7 +7,6 @@
 struct TimerQueue<Event> {
     private var heap: ContiguousArray<(atMs: UInt64, event: Event)> = []
 
-    private static var keptCapacity: Int { 1024 }
     private static var sweptCount: Int { 64 }
 
     var isEmpty: Bool { heap.isEmpty }
@@ -47,17 +46,8 @@ struct TimerQueue<Event> {
             heap[0] = last
             sinkRoot()
         }
-        shrink()
+        heap.giveBackSpareCapacity()
         return first.event
-    }
-
-    /// Gives back what a burst of deadlines took.
-    private mutating func shrink() {
-        guard heap.capacity > Self.keptCapacity, heap.count < heap.capacity / 4 else { return }
-        var smaller = ContiguousArray<(atMs: UInt64, event: Event)>()
-        smaller.reserveCapacity(max(heap.count * 2, Self.keptCapacity / 2))
-        smaller.append(contentsOf: heap)
-        heap = smaller
     }
 
     private mutating func sinkRoot() {
