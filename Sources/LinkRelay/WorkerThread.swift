@@ -1,7 +1,8 @@
 // A thread of its own for work that blocks (the disk, somebody else's server), so that neither a loop nor Swift's pool ever does.
 //
 // `submit`, `stop` and `stopAndWait` from any thread; the worker is touched by the one thread made here, from its first job to its end.
-// Every job taken in is worked on exactly once, in order, unless it is withdrawn before its turn. The queue has no ceiling: whoever submits bounds what waits.
+// Every job taken in is worked on exactly once, in order, unless it is withdrawn before its turn. The queue has no ceiling: whoever submits
+// bounds what waits.
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
@@ -22,7 +23,6 @@ final class WorkerThread<Worker: ThreadWorker>: @unchecked Sendable {
     private var jobs: [Worker.Job] = []
     private var isStopping = false
     private var isOver = false
-    private var isWatched = false
     private var waitingForEnd: [CheckedContinuation<Void, Never>] = []
     private var worker: Worker?
 
@@ -84,21 +84,6 @@ final class WorkerThread<Worker: ThreadWorker>: @unchecked Sendable {
             let withdrawn = Array(jobs.prefix(while: mayGo))
             jobs.removeFirst(withdrawn.count)
             return withdrawn
-        }
-    }
-
-    /// True for one caller at a time: who waits in the queue is his to watch, until `mustGoOnWatching` says no.
-    func beginWatch() -> Bool {
-        locked {
-            defer { isWatched = true }
-            return !isWatched
-        }
-    }
-
-    func mustGoOnWatching() -> Bool {
-        locked {
-            isWatched = !jobs.isEmpty
-            return isWatched
         }
     }
 

@@ -1,8 +1,7 @@
 // Whoever asks gets an answer in time, even while the disk hangs.
 //
 // Any thread. The work goes on after its deadline and has all its effects, so that memory and store keep agreeing; only its answer comes
-// too late for anybody. Must never cancel it halfway. One task watches all deadlines, and only while there are any: a sleep of its own for
-// each answer would keep its memory until it ends, cancelled or not. SPDX-License-Identifier: Apache-2.0
+// too late for anybody. Must never cancel it halfway. One Watch looks after all deadlines. SPDX-License-Identifier: Apache-2.0
 
 enum AnswerDeadline {
     private struct Waiting: Sendable {
@@ -10,13 +9,13 @@ enum AnswerDeadline {
         let giveUp: @Sendable () -> Void
     }
 
-    private struct Watch: Sendable {
+    private struct State: Sendable {
         var waiting: [UInt64: Waiting] = [:]
         var lastNumber: UInt64 = 0
-        var isRunning = false
     }
 
-    private static let watch = Locked(Watch())
+    private static let state = Locked(State())
+    private static let watch = Watch()
 
     /// What `work` answers, or `otherwise` if that takes longer than `limit` (and up to a quarter of a second more).
     static func first<Answer: Sendable>(
@@ -27,7 +26,7 @@ enum AnswerDeadline {
             let number = begin(limit) { take(asker)?.resume(returning: otherwise()) }
             Task {
                 let answer = await work()
-                watch.withLock { $0.waiting[number] = nil }
+                state.withLock { $0.waiting[number] = nil }
                 take(asker)?.resume(returning: answer)
             }
         }
@@ -43,29 +42,24 @@ enum AnswerDeadline {
     }
 
     private static func begin(_ limit: Duration, _ giveUp: @escaping @Sendable () -> Void) -> UInt64 {
-        let (number, isFirst) = watch.withLock { watch in
-            watch.lastNumber &+= 1
-            watch.waiting[watch.lastNumber] = Waiting(due: .now + limit, giveUp: giveUp)
-            defer { watch.isRunning = true }
-            return (watch.lastNumber, !watch.isRunning)
+        let number = state.withLock { state in
+            state.lastNumber &+= 1
+            state.waiting[state.lastNumber] = Waiting(due: .now + limit, giveUp: giveUp)
+            return state.lastNumber
         }
-        if isFirst { Task { await look() } }
+        watch.begin(giveUpOverdue)
         return number
     }
 
-    private static func look() async {
-        var goesOn = true
-        while goesOn {
-            try? await Task.sleep(for: .milliseconds(250))
-            let now = ContinuousClock.now
-            let overdue = watch.withLock { watch in
-                let overdue = watch.waiting.filter { $0.value.due <= now }
-                for number in overdue.keys { watch.waiting[number] = nil }
-                goesOn = !watch.waiting.isEmpty
-                watch.isRunning = goesOn
-                return overdue
-            }
-            for one in overdue.values { one.giveUp() }
+    /// True: others still wait.
+    @Sendable private static func giveUpOverdue() -> Bool {
+        let now = ContinuousClock.now
+        let (overdue, goesOn) = state.withLock { state in
+            let overdue = state.waiting.filter { $0.value.due <= now }
+            for number in overdue.keys { state.waiting[number] = nil }
+            return (overdue, !state.waiting.isEmpty)
         }
+        for one in overdue.values { one.giveUp() }
+        return goesOn
     }
 }

@@ -77,10 +77,9 @@ final class SQLiteWorker: ThreadWorker {
 }
 
 extension WorkerThread where Worker == SQLiteWorker {
-    /// Queues a job, which waits no longer than `patience` for its turn; after `stop` it is answered `.closed` at once.
-    func ask(_ job: SQLiteJob, patience: Duration) {
-        guard submit(job) else { return job.finish(StoreError(.closed, "the store is closed")) }
-        if beginWatch() { Task { await watchQueue(patience) } }
+    /// Queues a job; after `stop` it is answered `.closed` at once.
+    func ask(_ job: SQLiteJob) {
+        if !submit(job) { job.finish(StoreError(.closed, "the store is closed")) }
     }
 }
 

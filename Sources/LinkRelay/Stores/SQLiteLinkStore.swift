@@ -12,6 +12,7 @@ package final class SQLiteLinkStore: LinkStore {
     private let thread: WorkerThread<SQLiteWorker>
     /// How long a job may wait for its turn.
     private let patience: Duration
+    private let watch = Watch()
 
     package let measures: StoreMeasures? = StoreMeasures()
 
@@ -98,7 +99,8 @@ package final class SQLiteLinkStore: LinkStore {
     ) async throws(StoreError) -> Answer {
         let start = ContinuousClock.now
         let result = await withCheckedContinuation { continuation in
-            thread.ask(SQLiteQuestion(isWrite: isWrite, continuation: continuation, body: body), patience: patience)
+            thread.ask(SQLiteQuestion(isWrite: isWrite, continuation: continuation, body: body))
+            watch.begin { [thread, patience] in thread.refuseOverdue(patience) }
         }
         (isWrite ? measures?.writes : measures?.reads)?.add(ContinuousClock.now - start)
         if case .failure(let error) = result { measures?.note(error) }
