@@ -30,19 +30,7 @@ extension Shard {
     private var fairShareBytes: Int { limits.loopMemoryBytes / 4 / max(1, rooms.count) }
 
     private func queuedBytes(_ room: Room) -> Int {
-        var sum = room.heldBytes + room.unheardBytes
-        // By index and uncounted: this is asked for every message, and an iterator would keep the lists and each member.
-        var i = 0
-        while i < room.sds.count {
-            sum &+= Unmanaged.passUnretained(room.sds[i])._withUnsafeGuaranteedRef { $0.queuedBytes }
-            i += 1
-        }
-        i = 0
-        while i < room.clients.count {
-            sum &+= Unmanaged.passUnretained(room.clients[i])._withUnsafeGuaranteedRef { $0.queuedBytes }
-            i += 1
-        }
-        return sum
+        room.heldBytes + room.unheardBytes &+ room.sds.queuedBytes &+ room.clients.queuedBytes
     }
 
     private func holdBack(_ sender: Session, _ room: Room) {
@@ -70,12 +58,25 @@ extension Shard {
     /// A member caught up.
     func relieve(_ room: Room) {
         guard !room.heldBack.isEmpty, hasShrunk(room) else { return }
-        for sender in room.heldBack { release(sender) }
+        for sender in room.heldBack {
+            noLongerHeldBack(sender)
+            sender.connection?.resume()
+        }
     }
 
     /// Once a turn: whoever left its room, or whose room has shrunk, is read again.
     func releaseHeldBack() {
-        for sender in heldBack where sender.room.map(hasShrunk) ?? true { release(sender) }
+        var released: [Session] = []
+        heldBack.removeAll { sender in
+            guard sender.room.map(hasShrunk) ?? true else { return false }
+            released.append(sender)
+            return true
+        }
+        // In one pass: there may be thousands.
+        for sender in released {
+            forgetHold(sender)
+            sender.connection?.resume()
+        }
     }
 
     private func hasShrunk(_ room: Room) -> Bool {
@@ -84,16 +85,15 @@ extension Shard {
         return loop.heldBytes <= limits.loopMemoryBytes / 2 || queued <= fairShareBytes / 2
     }
 
-    private func release(_ sender: Session) {
-        noLongerHeldBack(sender)
-        sender.connection?.resume()
+    /// Whatever ends it.
+    func noLongerHeldBack(_ sender: Session) {
+        forgetHold(sender)
+        heldBack.removeAll { $0 === sender }
     }
 
-    /// The one place where that ends, whatever ends it.
-    func noLongerHeldBack(_ sender: Session) {
+    private func forgetHold(_ sender: Session) {
         sender.heldBackMs = 0
         sender.room?.heldBack.removeAll { $0 === sender }
-        heldBack.removeAll { $0 === sender }
     }
 }
 
