@@ -21,6 +21,17 @@ COMMAND_EVERY_SECONDS = 2.0
 ENGINE_PATH = "/api/socketio/"
 
 
+def where(task):
+    """Where a task waits, from the outside in, or how it ended."""
+    if task is None or task.done():
+        return "not at all" if task is None else f"no more: {task.cancelled() or repr(task.exception())}"
+    places, inner = [], task.get_coro()
+    while getattr(inner, "cr_frame", None) is not None:
+        places.append(f"{inner.cr_code.co_name}:{inner.cr_frame.f_lineno}")
+        inner = inner.cr_await
+    return " > ".join(places)
+
+
 class WatchedPacket(socketio.packet.Packet):
     """Counts what no relay may send: a namespace DISCONNECT or CONNECT_ERROR (`41`, `44` on the wire)."""
 
@@ -66,7 +77,9 @@ class Member:
     def state(self):
         """What its library believes, for a failure's message."""
         engine = self.socket.eio
-        return f"{self.role}: {engine.state} by {engine.transport()}, {self.connections} connections, in the room: {self.is_in}"
+        return (
+            f"{self.role}: {engine.state} by {engine.transport()}, {self.connections} connections, in the room: {self.is_in}, "
+            f"reads {where(engine.read_loop_task)}, writes {where(engine.write_loop_task)}")
 
     async def on_kicked(self, *nothing):
         self.kicks += 1
@@ -144,7 +157,7 @@ class Crowd:
         self.links = []
         for number, key in enumerate(keys):
             # Every fifth link polls on both sides; the others are what the upgrade leads to.
-            transports = ["polling"] if number % 5 == 0 else ["websocket"]
+            transports = ["polling"] if number % int(__import__("os").environ.get("PE","5")) == 0 else ["websocket"]
             self.links.append((Client(url, key, transports), Extension(url, key, transports)))
         self.is_working = False
 

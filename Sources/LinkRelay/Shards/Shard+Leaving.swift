@@ -22,8 +22,11 @@ extension Shard {
     }
 
     /// A poll of a member that was sent away and has nothing left to fetch: it learns that the session is over.
-    func refuseLastPoll(_ connection: Connection, _ session: Session, _ cors: [(name: String, value: String)]) {
+    func refuseLastPoll(
+        _ connection: Connection, _ session: Session, _ engine: EngineState, _ cors: [(name: String, value: String)]
+    ) {
         refuseEngine(connection, .sessionUnknown, cors)
+        engine.isLastPollRefused = true
         schedule(inMs: Self.lastPostsMs, .leaving(session.serial))
     }
 

@@ -92,6 +92,7 @@ private final class PollingState {
     var isProbed = false
     var isReceiving = false
     var isPollDirty = false
+    var isLastPollRefused = false
     /// Packets waiting for a poll; one reference each.
     var queue: ContiguousArray<Message> = []
     var queueHead = 0
@@ -133,6 +134,12 @@ extension EngineState {
     var isPollDirty: Bool {
         get { polling?.isPollDirty ?? false }
         set { if newValue || polling != nil { madePolling.isPollDirty = newValue } }
+    }
+
+    /// It was told that its session is over: what it still posts counts, but is answered like the poll.
+    var isLastPollRefused: Bool {
+        get { polling?.isLastPollRefused ?? false }
+        set { madePolling.isLastPollRefused = newValue }
     }
 
     /// Sequence of the last command handed to a poll's answer; the next poll proves that it arrived.

@@ -19,7 +19,7 @@ extension Shard {
         }
         engine.lastHeardMs = nowMs
         session.unconfirmed?.confirm(through: engine.polledSequence)
-        if session.isLeaving, engine.queueCount == 0 { return refuseLastPoll(connection, session, cors) }
+        if session.isLeaving, engine.queueCount == 0 { return refuseLastPoll(connection, session, engine, cors) }
         engine.corsHeaders = cors
         engine.pendingPoll = connection
         connection.setSession(session)
@@ -97,7 +97,12 @@ extension Shard {
             refuseEngine(connection, .badRequest, cors)
             return endEngine(session, reason: RefusalReason.malformed.code, isClean: false)
         }
-        connection.respond(status: 200, headers: [("Content-Type", "text/html")] + cors, body: Array("ok".utf8))
+        if engine.isLastPollRefused {
+            // Its effect stands. But a python client that has this accepted forgets that its poll was not, and waits half a minute.
+            refuseEngine(connection, .sessionUnknown, cors)
+        } else {
+            connection.respond(status: 200, headers: [("Content-Type", "text/html")] + cors, body: Array("ok".utf8))
+        }
         if !session.isGone, let seat = session.pendingSeat {
             moveSession(session, to: seat.ticket.room.home(loopCount: shared.loopCount))
         }
