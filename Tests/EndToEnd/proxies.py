@@ -21,8 +21,9 @@ NAME = "relay.example.org"
 
 
 def program(name):
-    """Where it is; Debian keeps some where only root looks."""
-    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin")
+    """Where it is: Debian keeps some where only root looks, and scripts/install-deps unpacks those that are not installed."""
+    unpacked = ROOT / "build" / "proxies" / "usr"
+    return shutil.which(name, path=":".join([os.environ.get("PATH", ""), "/usr/sbin", str(unpacked / "sbin"), str(unpacked / "bin")]))
 
 
 def free_port():
@@ -71,6 +72,10 @@ class Proxy:
                 env={"PATH": os.environ["PATH"], "HOME": str(self.folder)},
             )
         self._wait_until_listening()
+
+    def binary(self):
+        """A copy that nobody may start, wherever the checkout is."""
+        return shutil.copy(program(self.kind), self.folder)
 
     def _wait_until_listening(self):
         for _ in range(START_SECONDS * 20):
@@ -151,7 +156,7 @@ class Nginx(Proxy):
         (self.folder / "main").write_text(
             f"daemon off; worker_processes 1; pid {self.folder}/pid; error_log stderr warn;\n"
             f"events {{ worker_connections 1024; }}\nhttp {{ access_log off;\n{temporary}include {self.folder}/recipe; }}\n")
-        return [program("nginx"), "-p", self.folder, "-e", "stderr", "-c", self.folder / "main"]
+        return [self.binary(), "-p", self.folder, "-e", "stderr", "-c", self.folder / "main"]
 
 
 class Caddy(Proxy):
@@ -166,7 +171,7 @@ class Caddy(Proxy):
         (self.folder / "main").write_text(
             f"{{\nadmin off\nskip_install_trust\ndefault_bind 127.0.0.1\n"
             f"http_port {self.plain_port}\nhttps_port {self.port}\n}}\nimport {self.folder}/recipe\n")
-        return [program("caddy"), "run", "--adapter", "caddyfile", "--config", self.folder / "main"]
+        return [self.binary(), "run", "--adapter", "caddyfile", "--config", self.folder / "main"]
 
 
 class HAProxy(Proxy):
@@ -180,7 +185,7 @@ class HAProxy(Proxy):
     def command(self):
         (self.folder / "both.pem").write_bytes(self.chain.read_bytes() + self.key.read_bytes())
         (self.folder / "main").write_text("global\n    maxconn 1000\n")
-        return [program("haproxy"), "-db", "-f", self.folder / "main", "-f", self.folder / "recipe"]
+        return [self.binary(), "-db", "-f", self.folder / "main", "-f", self.folder / "recipe"]
 
 
 PROXIES = {one.kind: one for one in (Nginx, Caddy, HAProxy)}
