@@ -156,8 +156,8 @@ class Crowd:
     def __init__(self, url, keys):
         self.links = []
         for number, key in enumerate(keys):
-            # Every fifth link polls on both sides; the others are what the upgrade leads to.
-            transports = ["polling"] if number % int(__import__("os").environ.get("PE","5")) == 0 else ["websocket"]
+            # Every other link polls on both sides; the others are what the upgrade leads to.
+            transports = ["polling"] if number % 2 == 0 else ["websocket"]
             self.links.append((Client(url, key, transports), Extension(url, key, transports)))
         self.is_working = False
 

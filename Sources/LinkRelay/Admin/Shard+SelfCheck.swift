@@ -26,6 +26,7 @@ extension Shard {
         var misplaced = 0
         var heldBytes = 0
         var heldBytesNoted = 0
+        var keptBytesFound = 0
         var openRows = 0
         var openRowsNoted = 0
         for room in rooms.values {
@@ -38,6 +39,7 @@ extension Shard {
             }
             heldBytes += room.held.reduce(0) { $0 + $1.command.message.count }
             heldBytesNoted += room.heldBytes
+            keptBytesFound += room.keptBytes + (room.recentEnds?.byteCount ?? 0)
             openRows += room.ledger.openRows.count
             openRowsNoted += room.ledger.openCount
         }
@@ -51,6 +53,7 @@ extension Shard {
             SelfCheck(name: prefix + "engine_sessions", expected: engines, actual: engineSessions.count),
             SelfCheck(name: prefix + "websockets", expected: Int(clamping: figure("websockets_open")), actual: attached),
             SelfCheck(name: prefix + "held_bytes", expected: heldBytes, actual: heldBytesNoted),
+            SelfCheck(name: prefix + "kept_bytes", expected: keptBytesFound, actual: keptBytes),
             SelfCheck(name: prefix + "commands_in_flight", expected: openRows, actual: openRowsNoted),
         ]
         out.engineSessionCount = engines

@@ -92,12 +92,15 @@ struct Ending {
     let name: String
     /// The peer said goodbye: a close frame with 1000, 1001 or no code.
     let isClean: Bool
+    /// The peer sent a close frame, be it of its own or as the answer to the relay's: it has heard what was sent before.
+    let hasHeardAll: Bool
     /// The peer's close code; 1006 without a close frame.
     let code: UInt16
 
     init(reason: cws_reason, code: UInt16) {
         name = String(cString: cws_reason_name(reason))
-        isClean = reason == CWS_R_PEER_CLOSE_FRAME && (code == 1000 || code == 1001 || code == 1005)
+        hasHeardAll = reason == CWS_R_PEER_CLOSE_FRAME
+        isClean = hasHeardAll && (code == 1000 || code == 1001 || code == 1005)
         self.code = code
     }
 }

@@ -19,7 +19,7 @@ extension Shard {
         }
         counters.refuse(.policy)
         acknowledge(session, inbound.ack, Self.failurePayload(rule.sentence, code: RefusalReason.policy.code))
-        sendTerminal(id: Array(inbound.id), type: Array(inbound.type), .refused, rule.sentence, to: [session])
+        sendEnd(session, id: inbound.id, type: inbound.type, .refused, rule.sentence)
         return true
     }
 

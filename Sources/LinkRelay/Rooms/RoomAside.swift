@@ -11,6 +11,7 @@ final class RoomAside {
     var heldBytes = 0
     var unheard: [UnheardStatus] = []
     var unheardBytes = 0
+    var recentEnds: RecentEnds?
     var ownPolicy: InstancePolicy?
     var heldBack: [Session] = []
     var pastTraffic = Traffic()
@@ -41,7 +42,7 @@ extension Room {
         _modify { yield &madeAside.heldBytes }
     }
 
-    /// Terminal statuses whose requester had vanished: the next client is told.
+    /// Ends of commands that their requesters may not have heard: clients that come are told.
     var unheard: [UnheardStatus] {
         get { aside?.unheard ?? [] }
         _modify { yield &madeAside.unheard }
@@ -51,6 +52,15 @@ extension Room {
         get { aside?.unheardBytes ?? 0 }
         _modify { yield &madeAside.unheardBytes }
     }
+
+    /// Ends of commands that their requesters were sent a moment ago.
+    var recentEnds: RecentEnds? {
+        get { aside?.recentEnds }
+        set { if newValue != nil || aside != nil { madeAside.recentEnds = newValue } }
+    }
+
+    /// What is kept for members that are away.
+    var keptBytes: Int { aside.map { $0.heldBytes &+ $0.unheardBytes } ?? 0 }
 
     /// What the owner decided about downloads; nil = nothing.
     var ownPolicy: InstancePolicy? {

@@ -12,6 +12,8 @@ enum DropReason: Int, CaseIterable, Sendable {
     case oversize
     /// A statement about a command that nobody in the room is there to hear.
     case noListener
+    /// A command's end that its requester may not have heard: the room keeps too many of those already.
+    case unheardFull
     case noMemory
 
     var label: String {
@@ -20,6 +22,7 @@ enum DropReason: Int, CaseIterable, Sendable {
         case .slowMember: "slow_member"
         case .oversize: "oversize"
         case .noListener: "no_listener"
+        case .unheardFull: "unheard_full"
         case .noMemory: "no_memory"
         }
     }

@@ -112,6 +112,7 @@ extension Shard {
             return endUndelivered(session, inbound, row, room, .instanceOffline, "The instance is offline.")
         }
         guard room.held.count < limits.heldCommandCount, room.heldBytes + inbound.payload.count <= limits.heldCommandBytes,
+            keptBytes + inbound.payload.count <= limits.keptMemoryBytes,
             let message = loop.frame(.command, .socketio, payload: inbound.payload)
         else {
             counters.heldRefusedCount &+= 1
@@ -124,18 +125,30 @@ extension Shard {
             HeldCommand(
                 command: FramedPayload(message: message, dialect: .socketio, event: .command), sequence: room.commandSequence,
                 row: row))
-        room.heldBytes += message.count
+        setHeldBytes(room, room.heldBytes + message.count)
         if row >= 0 {
             room.ledger.setHeld(row: row, true)
             room.ledger.setSequence(row: row, room.commandSequence)
         }
     }
 
+    func setHeldBytes(_ room: Room, _ bytes: Int) {
+        keptBytes += bytes - room.heldBytes
+        room.heldBytes = bytes
+    }
+
+    func dropHeld(in room: Room) {
+        guard !room.held.isEmpty else { return }
+        for held in room.held { held.command.message.release() }
+        room.held.removeAll()
+        setHeldBytes(room, 0)
+    }
+
     func deliverHeld(in room: Room) {
         guard !room.held.isEmpty else { return }
         let waiting = room.held
         room.held.removeAll()
-        room.heldBytes = 0
+        setHeldBytes(room, 0)
         for held in waiting {
             if held.row >= 0 { room.ledger.setHeld(row: held.row, false) }
             for sd in room.sds { passOn(held.command, held.sequence, to: sd) }
@@ -159,29 +172,35 @@ extension Shard {
     /// A terminal status for a command that is in no ledger. One without an id cannot be answered by a status: an `error` says it.
     private func endUnbooked(_ session: Session, _ inbound: Inbound, _ reason: TerminalReason, _ sentence: String) {
         guard !inbound.id.isEmpty else { return refuse(session, .instanceOffline, sentence, ack: inbound.ack) }
-        sendTerminal(id: Array(inbound.id), type: Array(inbound.type), reason, sentence, to: [session])
+        sendEnd(session, id: inbound.id, type: inbound.type, reason, sentence)
     }
 
     func endRow(_ row: Int, in room: Room, _ reason: TerminalReason, _ sentence: String, to receivers: ContiguousArray<Session>) {
         let (id, type) = room.ledger.idAndType(row: row)
-        room.ledger.close(row: row)?.message.release()
-        sendTerminal(id: id, type: type, reason, sentence, to: receivers)
+        let payload = terminal(id: id, type: type, reason, sentence)
+        fanOut(.commandStatus, payload, to: receivers)
+        let message = loop.frame(.commandStatus, .socketio, bytes: payload)
+        closeRow(row, message.map { FramedPayload(message: $0, dialect: .socketio, event: .commandStatus) }, in: room)
+        message?.release()
     }
 
-    func sendTerminal(
-        id: [UInt8], type: [UInt8], _ reason: TerminalReason, _ sentence: String, to receivers: ContiguousArray<Session>
+    /// The relay's end of a command that is in no ledger, to its sender.
+    func sendEnd(
+        _ session: Session, id: UnsafeRawBufferPointer, type: UnsafeRawBufferPointer, _ reason: TerminalReason, _ sentence: String
     ) {
+        sendEvent(session, .commandStatus, terminal(id: Array(id), type: Array(type), reason, sentence))
+    }
+
+    /// The payload of the relay's own end of a command; counts it.
+    private func terminal(id: [UInt8], type: [UInt8], _ reason: TerminalReason, _ sentence: String) -> [UInt8] {
         counters.terminalCount[Int(reason.rawValue)] &+= 1
-        let payload = RelayStatus.terminal(
+        return RelayStatus.terminal(
             id: id, type: type, reason: reason, error: sentence, updatedAt: Timestamp.iso8601(milliseconds: shared.wallClock()))
-        fanOut(.commandStatus, payload, to: receivers)
     }
 
     /// The extension is gone for good, or the link is: whatever is unfinished ends.
     func endAllCommands(in room: Room, _ reason: TerminalReason) {
-        for held in room.held { held.command.message.release() }
-        room.held.removeAll()
-        room.heldBytes = 0
+        dropHeld(in: room)
         let sentence = reason == .instanceOffline ? "The instance went offline before it answered." : "The link was removed."
         for row in room.ledger.openRows { endRow(row, in: room, reason, sentence, to: room.clients.all) }
     }
@@ -198,7 +217,7 @@ extension Shard {
             if room.ledger.rows[row].isHeld {
                 if let i = room.held.firstIndex(where: { $0.row == row }) {
                     let held = room.held.remove(at: i)
-                    room.heldBytes -= held.command.byteCount
+                    setHeldBytes(room, room.heldBytes - held.command.byteCount)
                     held.command.message.release()
                 }
             }

@@ -183,12 +183,12 @@ extension Shard {
     }
 
     /// The last act for a session, whatever ended it.
-    func end(_ session: Session, reason: String, isClean: Bool) {
+    func end(_ session: Session, reason: String, isClean: Bool, hasHeardAll: Bool) {
         guard !session.isGone else { return }
         session.isGone = true
         let why = session.endReason ?? reason
         session.endReason = why
-        if session.room != nil { unseat(session, how: isClean ? .left : .vanished) }
+        if session.room != nil { unseat(session, how: isClean ? .left : hasHeardAll ? .sentAway : .vanished) }
         for entry in session.takeUnconfirmed() { entry.command.message.release() }
         for message in session.takeProgress() { message.release() }
         forgetApproval(session)

@@ -46,39 +46,41 @@ extension Shard {
 
     // MARK: Taking over
 
-    /// True while an earlier process may have left something for a room that is not here yet; then its first member waits for the answer.
+    /// True while an earlier process may have left something for a room that is not here yet; then those who come wait for the answer.
     func mayHaveDebts(_ id: RoomID) -> Bool {
-        rooms[id] == nil && nowMs &- startedMs < Self.takeOverMs && shared.keys.isShelved(id)
+        takeOvers[id] != nil || rooms[id] == nil && nowMs &- startedMs < Self.takeOverMs && shared.keys.isShelved(id)
     }
 
     /// Clients of all kinds are back within this time after a restart.
     static let takeOverMs: UInt64 = 120_000
 
-    /// Asks the shelf, then seats the session.
+    /// Seats the session when the shelf has answered: it is asked once a room, and nobody sits down before the room has its debts.
     func takeOver(_ session: Session, _ seat: PendingSeat) {
         guard shared.shards.indices.contains(index) else { return }
         beginLookUp(session)
-        let serial = session.serial
+        let room = seat.ticket.room
+        takeOvers[room, default: []].append((session.serial, seat))
+        guard takeOvers[room]?.count == 1 else { return }
         let home = shared.shards[index]
         let keys = shared.keys
         Task {
-            let bytes = await keys.unshelve(seat.ticket.room)
-            await home.run { $0.tookOver(serial, seat, bytes) }
+            let bytes = await keys.unshelve(room)
+            await home.run { $0.tookOver(seat.ticket, bytes) }
         }
     }
 
-    private func tookOver(_ serial: UInt64, _ seat: PendingSeat, _ bytes: [UInt8]?) {
-        lookUps[serial] = nil
-        if let debts = bytes.flatMap({ RoomDebts(decoding: $0) }) { restore(debts, in: room(for: seat.ticket)) }
-        guard let session = sessions[serial], session.isJoining else {
-            if let room = rooms[seat.ticket.room] {
-                markDirty(room)
-                shelveIfDrained(room)
-            }
-            return
+    private func tookOver(_ ticket: RoomTicket, _ bytes: [UInt8]?) {
+        if let debts = bytes.flatMap({ RoomDebts(decoding: $0) }) { restore(debts, in: room(for: ticket)) }
+        for (serial, seat) in takeOvers.removeValue(forKey: ticket.room) ?? [] {
+            lookUps[serial] = nil
+            guard let session = sessions[serial], session.isJoining else { continue }
+            session.isJoining = false
+            take(session, seat)
         }
-        session.isJoining = false
-        take(session, seat)
+        // Those who waited may all have gone.
+        guard let room = rooms[ticket.room], room.memberCount == 0 else { return }
+        markDirty(room)
+        shelveIfDrained(room)
     }
 
     private func restore(_ debts: RoomDebts, in room: Room) {
@@ -96,19 +98,15 @@ extension Shard {
             guard let command = framed(.command, payload) else { continue }
             room.commandSequence &+= 1
             room.held.append(HeldCommand(command: command, sequence: room.commandSequence, row: -1))
-            room.heldBytes += command.byteCount
+            setHeldBytes(room, room.heldBytes + command.byteCount)
         }
         for payload in debts.unheard {
-            guard let status = framed(.commandStatus, payload) else { continue }
-            room.unheard.append(UnheardStatus(status: status, expiresMs: nowMs &+ limits.resultRetentionMs))
-            room.unheardBytes += status.byteCount
+            if let status = framed(.commandStatus, payload) { keepUnheard(status, room) }
         }
         for absent in debts.absent where room.sds.isEmpty {
             room.ghosts.append(Ghost(serial: 0, dialect: nil, installID: absent.installID, expiresMs: nowMs &+ limits.graceMs, unconfirmed: []))
         }
-        if !room.sds.isEmpty { deliverHeld(in: room) }
         schedule(inMs: limits.graceMs, .grace(room))
-        schedule(inMs: limits.resultRetentionMs, .unheard(room))
         if !room.isCommandTimerArmed { armCommandTimer(room) }
         shared.log.write(
             .info, "room_taken_over",

@@ -30,7 +30,7 @@ extension Shard {
     private var fairShareBytes: Int { limits.loopMemoryBytes / 4 / max(1, rooms.count) }
 
     private func queuedBytes(_ room: Room) -> Int {
-        room.heldBytes + room.unheardBytes &+ room.sds.queuedBytes &+ room.clients.queuedBytes
+        room.keptBytes &+ room.sds.queuedBytes &+ room.clients.queuedBytes
     }
 
     private func holdBack(_ sender: Session, _ room: Room) {

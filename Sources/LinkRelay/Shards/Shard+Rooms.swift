@@ -8,8 +8,10 @@ import LinkProtocol
 enum Departure {
     /// By its own word: counts at once.
     case left
-    /// Without a word: an extension counts as present for the grace period.
+    /// Without a word: an extension counts as present for the grace period, and what a client was sent lately may not have arrived.
     case vanished
+    /// As vanished, but it has heard everything: it answered the relay's close frame, or asked once more after its last answer.
+    case sentAway
     /// Its own newer connection took its place: nobody notices.
     case displaced
     /// By order of the owner.
@@ -34,7 +36,7 @@ extension Shard {
             suspectOlder(than: session, in: room)
         } else {
             room.clients.append(session)
-            replayUnfinished(to: session, in: room)
+            replay(to: session, in: room)
         }
         session.isNewcomer = true
         markDirty(room)
@@ -54,7 +56,7 @@ extension Shard {
         let why = session.endReason ?? ""
         switch how {
         case .left: note(.leave, session, in: room, reason: why)
-        case .vanished: note(session.role == .sd ? .vanish : .leave, session, in: room, reason: why)
+        case .vanished, .sentAway: note(session.role == .sd ? .vanish : .leave, session, in: room, reason: why)
         case .displaced: note(.displace, session, in: room, reason: CloseReason.displaced.label)
         case .kicked: break
         }
@@ -72,7 +74,7 @@ extension Shard {
             room.sds.remove(session)
             let log = session.takeUnconfirmed()
             switch how {
-            case .vanished:
+            case .vanished, .sentAway:
                 counters.vanishCount &+= 1
                 becomeGhost(session, log, in: room)
             case .left, .kicked:
@@ -86,6 +88,7 @@ extension Shard {
         } else {
             room.clients.remove(session)
             counters.leaveCount &+= 1
+            if how == .vanished { reviveEnds(of: session, in: room) }
         }
         shared.keys.touch(room.id)
         markDirty(room)
@@ -243,8 +246,10 @@ extension Shard {
     }
 
     func retire(_ room: Room) {
-        for held in room.held { held.command.message.release() }
-        room.held.removeAll()
+        if room.aside != nil {
+            dropHeld(in: room)
+            dropEnds(of: room)
+        }
         if rooms[room.id] === room {
             pastTimelines.put(room.timeline, for: room.id)
             rooms.remove(room.id)
@@ -266,8 +271,6 @@ extension Shard {
         }
         for ghost in room.ghosts { for entry in ghost.unconfirmed { entry.command.message.release() } }
         room.ghosts.removeAll()
-        room.unheard.forEach { $0.status.message.release() }
-        room.unheard.removeAll()
         room.lastPresence = room.presence
         shared.log.write(
             .notice, "room_emptied",

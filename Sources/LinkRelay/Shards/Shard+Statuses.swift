@@ -1,4 +1,4 @@
-// A status's way back to the room's clients, slow ones included, and what is kept for those that are away.
+// A status's way back to the room's clients, slow ones included.
 //
 // Loop thread of the room's home. SPDX-License-Identifier: Apache-2.0
 
@@ -42,8 +42,7 @@ extension Shard {
             i -= 1
         }
         if room.clients.isEmpty {
-            counters.drop(.noListener)
-            if row >= 0 { socketio = loop.frame(.commandStatus, .socketio, payload: inbound.payload) }
+            if row >= 0 { socketio = loop.frame(.commandStatus, .socketio, payload: inbound.payload) } else { counters.drop(.noListener) }
         }
         if row >= 0 {
             book(row, inbound, room, isProgress: isProgress, native, socketio)
@@ -78,68 +77,12 @@ extension Shard {
             let old = room.ledger.progress(row: row, status: kept, deadlineMs: nowMs &+ limits.commandTimeoutMs)
             old?.message.release()
         } else if inbound.status != nil {
-            let requester = room.ledger.requester(row: row)
-            room.ledger.close(row: row)?.message.release()
-            if let framed, isMissed(by: requester, room) { keepUnheard(framed, room) }
-            if room.isEmpty { markDirty(room) }
+            closeRow(row, framed, in: room)
         }
     }
 
     /// A progress larger than this is not kept for replay: its next one or the result follows anyway.
     static let keptStatusBytes = 64 * 1024
-
-    // MARK: For those who come back
-
-    /// A command taken over from an earlier process has no requester here: whoever is in the room has heard.
-    private func isMissed(by requester: UInt64, _ room: Room) -> Bool {
-        !room.clients.contains { ($0.serial == requester || requester == 0) && !$0.isLeaving }
-    }
-
-    private func keepUnheard(_ status: FramedPayload, _ room: Room) {
-        guard limits.resultRetentionMs > 0, room.unheard.count < limits.heldCommandCount,
-            room.unheardBytes + status.byteCount <= limits.heldCommandBytes
-        else { return }
-        status.message.retain()
-        room.unheard.append(UnheardStatus(status: status, expiresMs: nowMs &+ limits.resultRetentionMs))
-        room.unheardBytes += status.byteCount
-        schedule(inMs: limits.resultRetentionMs, .unheard(room))
-    }
-
-    func unheardExpired(_ room: Room) {
-        let now = nowMs
-        room.unheard.removeAll { unheard in
-            guard unheard.expiresMs <= now else { return false }
-            room.unheardBytes -= unheard.status.byteCount
-            unheard.status.message.release()
-            return true
-        }
-        if room.isEmpty { markDirty(room) }
-    }
-
-    /// A client that (re)joins is told the last status of each unfinished command, and results that nobody heard.
-    func replayUnfinished(to client: Session, in room: Room) {
-        for row in room.ledger.openRows {
-            guard let status = room.ledger.rows[row].lastStatus else { continue }
-            counters.replayedStatusCount &+= 1
-            sendStatus(status, to: client)
-        }
-        guard !room.unheard.isEmpty else { return }
-        let unheard = room.unheard
-        room.unheard.removeAll()
-        room.unheardBytes = 0
-        for kept in unheard {
-            counters.replayedStatusCount &+= 1
-            sendStatus(kept.status, to: client)
-            kept.status.message.release()
-        }
-    }
-
-    func sendStatus(_ status: FramedPayload, to client: Session) {
-        if status.dialect == client.dialect { return _ = transmit(client, status.message) }
-        guard let message = loop.frame(.commandStatus, client.dialect, payload: status.payload) else { return counters.drop(.noMemory) }
-        transmit(client, message)
-        message.release()
-    }
 
     // MARK: Too large
 
@@ -162,12 +105,7 @@ extension Shard {
                 endRow(row, in: room, .tooLarge, "The answer has \(size) bytes; at most \(ceiling) are allowed.", to: room.clients.all)
             }
         } else if !id.isEmpty {
-            let payload = RelayStatus.terminal(
-                id: Array(id), type: Array(type), reason: .tooLarge,
-                error: "The command has \(size) bytes; at most \(ceiling) are allowed.",
-                updatedAt: Timestamp.iso8601(milliseconds: shared.wallClock()))
-            counters.terminalCount[Int(TerminalReason.tooLarge.rawValue)] &+= 1
-            sendEvent(session, .commandStatus, payload)
+            sendEnd(session, id: id, type: type, .tooLarge, "The command has \(size) bytes; at most \(ceiling) are allowed.")
         }
     }
 }

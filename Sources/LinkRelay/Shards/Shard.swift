@@ -28,6 +28,10 @@ final class Shard {
     var dirtyPolls: [Session] = []
     /// Joins that wait for the store: by session serial, when the peer is told that it cannot say (the loop's milliseconds).
     var lookUps: [UInt64: UInt64] = [:]
+    /// Members that came back before the shelf said what their room is owed, in order.
+    var takeOvers: [RoomID: [(serial: UInt64, seat: PendingSeat)]] = [:]
+    /// Bytes that the rooms here keep for members that are away, and of ends that may not have been heard.
+    var keptBytes = 0
     /// By session serial; empty unless owners approve their extensions.
     var pendingApprovals: [UInt64: PendingApproval] = [:]
     /// Rooms and unseated sessions still to be closed by the drain, and how many sessions a step.
@@ -111,6 +115,7 @@ final class Shard {
         case .grace(let room): graceExpired(room)
         case .commands(let room): commandsExpired(room)
         case .unheard(let room): unheardExpired(room)
+        case .recentEnds(let room): recentEndsExpired(room)
         case .suspect(let room, let older, let ping, let since):
             if let older = sessions[older] { suspectExpired(room, older, ping: ping, since: since) }
         case .drain: drainStep()
@@ -183,7 +188,7 @@ final class Shard {
             return
         }
         session.connection = nil
-        end(session, reason: ending.name, isClean: ending.isClean)
+        end(session, reason: ending.name, isClean: ending.isClean, hasHeardAll: ending.hasHeardAll)
     }
 }
 
@@ -198,6 +203,7 @@ enum ShardTimer {
     case grace(Room)
     case commands(Room)
     case unheard(Room)
+    case recentEnds(Room)
     indirect case suspect(Room, UInt64, ping: UInt64, since: UInt64)
     case drain
     case approval(UInt64)

@@ -5,6 +5,10 @@ struct ShardLimits: Sendable {
     let graceMs: UInt64
     let heartbeatIntervalMs: UInt32
     let heartbeatTimeoutMs: UInt32
+    /// A peer that is silent for longer is dead.
+    var silenceMs: UInt64 { UInt64(heartbeatIntervalMs) + UInt64(heartbeatTimeoutMs) }
+    /// By then that was noticed: polling peers are looked at once a heartbeat, and a loop may be late.
+    var noticedMs: UInt64 { silenceMs + UInt64(heartbeatIntervalMs) + 5_000 }
     let greetingMs: UInt64
     let upgradeMs: UInt64
     let commandTimeoutMs: UInt64
@@ -23,6 +27,8 @@ struct ShardLimits: Sendable {
     let roomMemoryBytes: Int
     /// This loop's share of the process's budget.
     let loopMemoryBytes: Int
+    /// The part of it that may be kept for members that are away.
+    var keptMemoryBytes: Int { loopMemoryBytes / 4 }
     let jsonDepth: Int
     /// How long an extension may leave a barrier unanswered while a second one of the same key is there.
     let suspectMs: UInt64 = 5_000

@@ -161,7 +161,7 @@ extension Shard {
         engine.isPingArmed = false
         if engine.transport == .polling {
             let silence = nowMs &- min(nowMs, engine.lastHeardMs)
-            if silence > UInt64(limits.heartbeatIntervalMs) + UInt64(limits.heartbeatTimeoutMs) {
+            if silence > limits.silenceMs {
                 return endEngine(session, reason: "heartbeat_timeout", isClean: false)
             }
         } else if session.role != .sd {
@@ -187,8 +187,9 @@ extension Shard {
         session.connection = nil
         engine.probe?.abortLocally()
         engine.probe = nil
+        let hasHeardAll = engine.isLastPollRefused
         forgetEngine(session, engine)
-        end(session, reason: reason, isClean: isClean)
+        end(session, reason: reason, isClean: isClean, hasHeardAll: hasHeardAll)
     }
 
     private func forgetEngine(_ session: Session, _ engine: EngineState) {
@@ -208,7 +209,7 @@ extension Shard {
             session.connection = nil
             forgetEngine(session, engine)
             // The deployed python client means to say DISCONNECT when it leaves, but drops it: its close frame is all that arrives.
-            end(session, reason: ending.name, isClean: ending.isClean)
+            end(session, reason: ending.name, isClean: ending.isClean, hasHeardAll: ending.hasHeardAll)
         }
     }
 

@@ -1,0 +1,123 @@
+// Who has heard that a command ended, and what is kept for those that may not have.
+//
+// An end whose requester is away waits for the next clients. One that was sent to its requester is kept for as long as it takes to notice
+// that a connection is dead; when it breaks in that time, the end waits likewise. So a client may hear an end twice, but not never.
+// Loop thread of the room's home. SPDX-License-Identifier: Apache-2.0
+
+import LinkProtocol
+
+extension Shard {
+    /// Closes the row of a command that ended with `status`, which the room's clients have been sent.
+    @inline(__always)
+    func closeRow(_ row: Int, _ status: FramedPayload?, in room: Room) {
+        let requester = room.ledger.requester(row: row)
+        room.ledger.close(row: row)?.message.release()
+        if let status { remember(status, for: requester, in: room) }
+        if room.isEmpty { markDirty(room) }
+    }
+
+    private func remember(_ status: FramedPayload, for requester: UInt64, in room: Room) {
+        guard limits.resultRetentionMs > 0 else { return }
+        status.message.retain()
+        guard isSeated(requester, in: room) else { return keepUnheard(status, room) }
+        let ceiling = min(limits.heldCommandBytes, max(0, limits.keptMemoryBytes - keptBytes))
+        change(recentEnds(of: room)) { $0.note(.init(status: status, requester: requester, atMs: nowMs), byteCeiling: ceiling) }
+    }
+
+    private func recentEnds(of room: Room) -> RecentEnds {
+        if let ends = room.recentEnds { return ends }
+        let ends = RecentEnds()
+        room.recentEnds = ends
+        schedule(inMs: limits.noticedMs, .recentEnds(room))
+        return ends
+    }
+
+    @inline(__always)
+    private func change<Result>(_ ends: RecentEnds, _ work: (RecentEnds) -> Result) -> Result {
+        let before = ends.byteCount
+        defer { keptBytes += ends.byteCount - before }
+        return work(ends)
+    }
+
+    /// A command taken over from an earlier process has no requester here: then it is whoever is in the room.
+    private func isSeated(_ requester: UInt64, in room: Room) -> Bool {
+        room.clients.contains { ($0.serial == requester || requester == 0) && !$0.isLeaving }
+    }
+
+    /// A client's connection broke: what it was sent lately may not have arrived.
+    func reviveEnds(of client: Session, in room: Room) {
+        guard let ends = room.recentEnds else { return }
+        let since = nowMs &- min(nowMs, limits.noticedMs)
+        for status in change(ends, { $0.take(requester: client.serial, sinceMs: since) }) { keepUnheard(status, room) }
+    }
+
+    func recentEndsExpired(_ room: Room) {
+        guard let ends = room.recentEnds else { return }
+        let since = nowMs &- min(nowMs, limits.noticedMs)
+        change(ends) { $0.keep { $0.atMs > since } }
+        guard let oldest = ends.oldestMs else { return room.recentEnds = nil }
+        schedule(inMs: oldest &+ limits.noticedMs &- nowMs, .recentEnds(room))
+    }
+
+    func dropEnds(of room: Room) {
+        if let ends = room.recentEnds { change(ends) { $0.keep { _ in false } } }
+        room.recentEnds = nil
+        for unheard in room.unheard { unheard.status.message.release() }
+        room.unheard.removeAll()
+        setUnheardBytes(room, 0)
+    }
+
+    // MARK: For those who come back
+
+    /// Takes over the caller's reference.
+    func keepUnheard(_ status: FramedPayload, _ room: Room) {
+        guard limits.resultRetentionMs > 0, room.unheard.count < limits.heldCommandCount,
+            room.unheardBytes + status.byteCount <= limits.heldCommandBytes, keptBytes + status.byteCount <= limits.keptMemoryBytes
+        else {
+            counters.drop(.unheardFull)
+            return status.message.release()
+        }
+        room.unheard.append(UnheardStatus(status: status, expiresMs: nowMs &+ limits.resultRetentionMs))
+        setUnheardBytes(room, room.unheardBytes + status.byteCount)
+        schedule(inMs: limits.resultRetentionMs, .unheard(room))
+    }
+
+    private func setUnheardBytes(_ room: Room, _ bytes: Int) {
+        keptBytes += bytes - room.unheardBytes
+        room.unheardBytes = bytes
+    }
+
+    func unheardExpired(_ room: Room) {
+        let now = nowMs
+        var left = room.unheardBytes
+        room.unheard.removeAll { unheard in
+            guard unheard.expiresMs <= now else { return false }
+            left -= unheard.status.byteCount
+            unheard.status.message.release()
+            return true
+        }
+        setUnheardBytes(room, left)
+        if room.isEmpty { markDirty(room) }
+    }
+
+    /// A client that (re)joins is told the last status of each unfinished command, and the ends that somebody may not have heard. Those stay:
+    /// nobody knows which of the clients that come back is the one that asked.
+    func replay(to client: Session, in room: Room) {
+        for row in room.ledger.openRows {
+            guard let status = room.ledger.rows[row].lastStatus else { continue }
+            counters.replayedStatusCount &+= 1
+            sendStatus(status, to: client)
+        }
+        for kept in room.unheard {
+            counters.replayedStatusCount &+= 1
+            sendStatus(kept.status, to: client)
+        }
+    }
+
+    func sendStatus(_ status: FramedPayload, to client: Session) {
+        if status.dialect == client.dialect { return _ = transmit(client, status.message) }
+        guard let message = loop.frame(.commandStatus, client.dialect, payload: status.payload) else { return counters.drop(.noMemory) }
+        transmit(client, message)
+        message.release()
+    }
+}

@@ -1,0 +1,141 @@
+"""Every command ends for the one that asked, also when its connection was dead when the end was sent. Raw sessions.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import pytest
+
+from wire import CLOSE, EngineSocket, PollingSession, frame
+
+ROOMS = 60
+KINDS = {"websocket": EngineSocket, "polling": PollingSession}
+
+
+def command(name):
+    return '42["command",{"id":"%s","type":"activities:list"}]' % name
+
+
+def status(name, ack=""):
+    return '42%s["commandStatus",{"id":"%s","type":"activities:list","status":"success"}]' % (ack, name)
+
+
+def say(session, text):
+    session.post(text) if isinstance(session, PollingSession) else session.text(text)
+
+
+@pytest.fixture
+def room(make_relay, closing):
+    """A relay with one room, and what enters it."""
+
+    def make(**settings):
+        relay = make_relay(**settings)
+        _, key = relay.pair_self("ends")
+
+        def enter(role, kind="websocket"):
+            session = KINDS[kind](relay)
+            session.early = session.enter(role, key)
+            return session
+
+        return relay, enter
+
+    return make
+
+
+def heard(client, name):
+    """The end of that command."""
+    start = b'42["commandStatus",{"id":"%s"' % name.encode()
+    # A poll brings the answer to the join and what follows it at once.
+    early = [one for one in client.early if one.startswith(start)]
+    return (early or client.upto(start))[-1].decode()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_end_sent_into_a_dead_connection_is_told_again(room, kind):
+    """The client never reads it: its network is gone, and then the connection breaks."""
+    relay, enter = room(heartbeat_interval="1s", heartbeat_timeout="1s")
+    install, client = enter("sd"), enter("client", kind)
+    say(client, command("one"))
+    install.upto(b'42["command"')
+    install.text(status("one", ack=1))
+    install.upto(b"431[")
+    install.close()
+    if kind == "websocket":
+        client.reset()
+        relay.wait_log("role=client")
+    else:
+        # Nobody comes for it any more: given up by its heartbeat.
+        relay.wait_log("reason=heartbeat_timeout")
+    back = enter("client", kind)
+    assert heard(back, "one") == status("one")
+
+
+def test_who_has_said_goodbye_is_told_nothing_twice(room):
+    _, enter = room()
+    install, client = enter("sd"), enter("client")
+    client.text(command("one"))
+    install.upto(b'42["command"')
+    install.text(status("one"))
+    assert heard(client, "one") == status("one")
+    client.send(frame(CLOSE, b"\x03\xe8"))
+    client.end()
+    back = enter("client")
+    back.text(command("two"))
+    install.upto(b'42["command",{"id":"two"')
+    install.text(status("two"))
+    assert b"one" not in b"".join(back.upto(b'42["commandStatus",{"id":"two"'))
+
+
+def test_an_end_waits_for_each_client(room):
+    """Two clients were in the room when the relay went down; only one of them had asked."""
+    relay, enter = room()
+    install, asking, other = enter("sd"), enter("client"), enter("client")
+    asking.text(command("one"))
+    install.upto(b'42["command"')
+    asking.reset()
+    other.reset()
+    install.text(status("one"))
+    relay.restart()
+    assert heard(enter("client"), "one") == status("one")
+    assert heard(enter("client"), "one") == status("one")
+
+
+@pytest.mark.parametrize("why", ["timeout", "instance_offline"])
+def test_the_relays_own_end_waits_for_who_is_away(room, why):
+    _, enter = room(command_timeout="2s", presence_grace="1s")
+    install, client = enter("sd"), enter("client")
+    client.text(command("one"))
+    install.upto(b'42["command"')
+    client.reset()
+    if why == "instance_offline":
+        install.reset()
+    watcher = enter("client")
+    assert f'"{why}"' in heard(watcher, "one")
+    assert f'"{why}"' in heard(enter("client"), "one")
+
+
+def test_nobody_sits_down_before_the_room_has_its_debts(make_relay):
+    """After a restart both come back at once, in every room; whoever is first, the client is told what it missed."""
+    relay = make_relay(instance_limit=0, connections_per_address=1000)
+    keys = [relay.pair_self(f"room-{number}")[1] for number in range(ROOMS)]
+    for number, key in enumerate(keys):
+        install, client = EngineSocket(relay), EngineSocket(relay)
+        install.enter("sd", key)
+        client.enter("client", key)
+        client.text(command(f"c{number}"))
+        install.upto(b'42["command"')
+        client.reset()
+        install.text(status(f"c{number}"))
+        install.close()
+    relay.restart()
+    pairs = []
+    for key in keys:
+        sessions = [EngineSocket(relay), EngineSocket(relay)]
+        for role, session in zip(("sd", "client"), sessions):
+            session.text("40")
+            session.text('42["iam",{"type":"%s"}]' % role)
+            session.upto(b"40")
+        pairs.append(sessions)
+    for key, sessions in zip(keys, pairs):
+        for session in sessions:
+            session.text('420["join","%s"]' % key)
+    for number, (_, client) in enumerate(pairs):
+        assert client.upto(b'42["commandStatus"')[-1].decode() == status(f"c{number}")

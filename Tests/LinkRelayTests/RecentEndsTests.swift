@@ -1,0 +1,71 @@
+// The ring of the last ends: bounds, order, whose they are. With real messages of a loop that does not run.
+// SPDX-License-Identifier: Apache-2.0
+
+import CWebSocket
+import LinkProtocol
+import Testing
+
+@testable import LinkRelay
+
+@Suite struct RecentEndsTests {
+    private let loop: EventLoop
+    private let ends = RecentEnds()
+
+    init() throws {
+        loop = try #require(EventLoop(index: 0, limits: cws_limits_default()))
+    }
+
+    private func note(_ number: Int, for requester: UInt64 = 1, bytes: Int = 1 << 20) throws {
+        let message = try #require(loop.frame(.commandStatus, .native, bytes: Array("{\"n\":\(number)}".utf8)))
+        let status = FramedPayload(message: message, dialect: .native, event: .commandStatus)
+        ends.note(.init(status: status, requester: requester, atMs: UInt64(number)), byteCeiling: bytes)
+    }
+
+    /// What is taken, by number.
+    private func taken(_ requester: UInt64 = 1, since: UInt64 = 0) -> [String] {
+        ends.take(requester: requester, sinceMs: since).map { status in
+            defer { status.message.release() }
+            return String(decoding: status.payload, as: UTF8.self)
+        }
+    }
+
+    @Test func oneTakesItsOwnInOrder() throws {
+        for number in 1...4 { try note(number, for: number == 2 ? 7 : 1) }
+        #expect(taken() == [#"{"n":1}"#, #"{"n":3}"#, #"{"n":4}"#])
+        #expect(taken() == [])
+        #expect(taken(7) == [#"{"n":2}"#])
+        #expect(ends.byteCount == 0)
+    }
+
+    @Test func whatIsOldIsNotTaken() throws {
+        for number in 1...4 { try note(number) }
+        #expect(taken(since: 3) == [#"{"n":3}"#, #"{"n":4}"#])
+        #expect(ends.oldestMs == 1)
+    }
+
+    @Test func theOldestGivesWay() throws {
+        for number in 1...(RecentEnds.capacity * 2 + 3) { try note(number) }
+        #expect(ends.oldestMs == UInt64(RecentEnds.capacity + 4))
+        let all = taken()
+        #expect(all.count == RecentEnds.capacity)
+        #expect(all.first == "{\"n\":\(RecentEnds.capacity + 4)}" && all.last == "{\"n\":\(RecentEnds.capacity * 2 + 3)}")
+    }
+
+    @Test func whatExpiresMakesRoom() throws {
+        for number in 1...(RecentEnds.capacity + 5) { try note(number) }
+        ends.keep { $0.atMs > UInt64(RecentEnds.capacity + 3) }
+        try note(RecentEnds.capacity + 6)
+        #expect(taken() == (4...6).map { "{\"n\":\(RecentEnds.capacity + $0)}" })
+    }
+
+    @Test func bytesAreBounded() throws {
+        try note(1, bytes: 10)
+        #expect(ends.byteCount == 0 && ends.oldestMs == nil)
+        try note(2)
+        let one = ends.byteCount
+        try note(3, bytes: one * 2)
+        try note(4, bytes: one * 2)
+        #expect(ends.byteCount == one)
+        #expect(taken() == [#"{"n":4}"#])
+    }
+}
