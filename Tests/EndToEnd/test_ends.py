@@ -68,6 +68,19 @@ def test_an_end_sent_into_a_dead_connection_is_told_again(room, kind):
     assert heard(back, "one") == status("one")
 
 
+def test_who_is_back_before_the_old_connection_is_known_to_be_dead(room):
+    """A telephone that changed networks: its new connection is there while the old one still takes what it is sent."""
+    _, enter = room()
+    install, client = enter("sd"), enter("client")
+    client.text(command("one"))
+    install.upto(b'42["command"')
+    install.text(status("one", ack=1))
+    install.upto(b"431[")
+    back = enter("client")
+    client.reset()
+    assert heard(back, "one") == status("one")
+
+
 def test_who_has_said_goodbye_is_told_nothing_twice(room):
     _, enter = room()
     install, client = enter("sd"), enter("client")

@@ -23,9 +23,9 @@ import Testing
 
     /// What is taken, by number.
     private func taken(_ requester: UInt64 = 1, since: UInt64 = 0) -> [String] {
-        ends.take(requester: requester, sinceMs: since).map { status in
-            defer { status.message.release() }
-            return String(decoding: status.payload, as: UTF8.self)
+        ends.take(requester: requester, sinceMs: since).map { entry in
+            defer { entry.status.message.release() }
+            return String(decoding: entry.status.payload, as: UTF8.self)
         }
     }
 

@@ -56,12 +56,12 @@ final class RecentEnds {
     }
 
     /// Gives up one requester's ends from `sinceMs` on; the references in what it returns become the caller's. In order.
-    func take(requester: UInt64, sinceMs: UInt64) -> [FramedPayload] {
-        var taken: [FramedPayload] = []
+    func take(requester: UInt64, sinceMs: UInt64) -> [Entry] {
+        var taken: [Entry] = []
         keep { entry in
             guard entry.requester == requester, entry.atMs >= sinceMs else { return true }
             entry.status.message.retain()
-            taken.append(entry.status)
+            taken.append(entry)
             return false
         }
         return taken

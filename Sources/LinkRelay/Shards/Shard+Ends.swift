@@ -44,11 +44,18 @@ extension Shard {
         room.clients.contains { ($0.serial == requester || requester == 0) && !$0.isLeaving }
     }
 
-    /// A client's connection broke: what it was sent lately may not have arrived.
+    /// A client's connection broke: what it was sent lately may not have arrived. Its owner may be back already, by a connection made before
+    /// the old one was known to be dead: those who sat down since are told now.
     func reviveEnds(of client: Session, in room: Room) {
         guard let ends = room.recentEnds else { return }
         let since = nowMs &- min(nowMs, limits.noticedMs)
-        for status in change(ends, { $0.take(requester: client.serial, sinceMs: since) }) { keepUnheard(status, room) }
+        for end in change(ends, { $0.take(requester: client.serial, sinceMs: since) }) {
+            for other in room.clients.all where other.seatedMs >= end.atMs {
+                counters.replayedStatusCount &+= 1
+                sendStatus(end.status, to: other)
+            }
+            keepUnheard(end.status, room)
+        }
     }
 
     func recentEndsExpired(_ room: Room) {
