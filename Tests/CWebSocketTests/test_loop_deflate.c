@@ -302,7 +302,7 @@ TEST(loop_deflate_bombs_are_skipped)
     fixture_stop(&f);
 }
 
-/* However many send bombs: after the first turn they share what one of them alone would get. */
+/* However many send bombs: they share what a turn has, and none is served before the others have had their turn. */
 TEST(loop_deflate_bombs_share_a_turn)
 {
     enum { CLIENTS = 8, COUNT = 32 };
@@ -321,6 +321,7 @@ TEST(loop_deflate_bombs_share_a_turn)
     size_t wire_n = 0;
     for (unsigned i = 0; i < COUNT; i++)
         wire_n += client_frame(wire + wire_n, FIN_TEXT | RSV1, packed.p, packed.n);
+    wire_n += client_frame(wire + wire_n, FIN_TEXT, "done", 4);
     for (unsigned i = 0; i < CLIENTS; i++)
         fds[i] = client_deflating(&f, OFFER "\r\n");
     const uint64_t turns_before = fixture_stats(&f.sides[0]).turns_count;
@@ -328,6 +329,10 @@ TEST(loop_deflate_bombs_share_a_turn)
     for (unsigned i = 0; i < CLIENTS; i++)
         CHECK(client_send(fds[i], wire, wire_n));
     fixture_release(&gate);
+    CHECK(client_expect(fds[0], FIN_TEXT, "done", 4));
+    CHECK(fixture_count(&f, &f.skipped_count) >= CLIENTS * (COUNT - 3));
+    for (unsigned i = 1; i < CLIENTS; i++)
+        CHECK(client_expect(fds[i], FIN_TEXT, "done", 4));
     CHECK(fixture_wait(&f, &f.skipped_count, CLIENTS * COUNT));
     /* 8 of a megabyte a turn make 32 turns, less what the first one takes; 64 a turn would make 4. */
     CHECK(fixture_stats(&f.sides[0]).turns_count - turns_before > 16);

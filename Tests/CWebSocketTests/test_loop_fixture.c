@@ -41,6 +41,14 @@ bool fixture_wait(fixture *f, const unsigned *count, unsigned n)
     return is_there;
 }
 
+unsigned fixture_count(fixture *f, const unsigned *count)
+{
+    pthread_mutex_lock(&f->lock);
+    const unsigned n = *count;
+    pthread_mutex_unlock(&f->lock);
+    return n;
+}
+
 cws_reason fixture_reason(fixture *f, unsigned i)
 {
     if (i >= FIXTURE_ENDS_MAX || !fixture_wait(f, &f->end_count, i + 1))

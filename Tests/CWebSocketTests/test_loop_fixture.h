@@ -66,6 +66,7 @@ size_t fixture_text(uint8_t *out);
 void fixture_stop(fixture *f);
 /* Waits until *count (a note) is at least n; false after 20 s. */
 bool fixture_wait(fixture *f, const unsigned *count, unsigned n);
+unsigned fixture_count(fixture *f, const unsigned *count);
 /* The reason of the i-th connection that ended, waiting for it. */
 cws_reason fixture_reason(fixture *f, unsigned i);
 uint16_t fixture_code(fixture *f, unsigned i);

@@ -91,7 +91,7 @@ void cws_conn_enter(cws_conn *c)
 {
     c->loop->current = c;
     c->loop->move_to = NULL;
-    c->loop->inflate_left = CWS_INFLATE_BYTES / (c->loop->rested_before + 1u);
+    c->loop->inflate_share = CWS_INFLATE_SHARE_BYTES;
 }
 
 bool cws_conn_leave(cws_conn *c)

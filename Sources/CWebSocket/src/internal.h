@@ -29,6 +29,7 @@
 #define CWS_EARLY_FLUSH_BYTES (128u * 1024u) /* more than this in new messages is written before the next connection is read */
 #endif
 #define CWS_INFLATE_BYTES (8u * 1024u * 1024u) /* inflating in a turn, see ws_deflate.c; some 10 ms at worst */
+#define CWS_INFLATE_SHARE_BYTES (2u * 1024u * 1024u) /* and of one connection, before it rests */
 #define CWS_LINGER_MS 1000u
 #define CWS_LINGER_BYTES (64u * 1024u)
 #define CWS_WHEEL_SLOTS 1024u
@@ -66,6 +67,17 @@ static inline void cws_link_take(cws_link *to, cws_link *from) {
     to->prev->next = to;
     to->next->prev = to;
     cws_link_init(from);
+}
+/* Puts all of `from` before what `list` has. */
+static inline void cws_link_put_before(cws_link *list, cws_link *from) {
+    cws_link rest;
+    cws_link_take(&rest, list);
+    cws_link_take(list, from);
+    if (cws_link_is_alone(&rest)) return;
+    rest.next->prev = list->prev;
+    rest.prev->next = list;
+    list->prev->next = rest.next;
+    list->prev = rest.prev;
 }
 #define CWS_CONTAINER(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 
@@ -286,7 +298,7 @@ struct cws_conn {
     bool is_paused : 1, is_blocked : 1, is_over_mark : 1, has_unparsed : 1, is_websocket : 1;
     bool skips_oversize : 1, saw_eof : 1, had_request : 1, ends_with_linger : 1;
     bool hears_out : 1;    /* while closing: what the peer still sends is delivered */
-    bool is_resting : 1;   /* its input goes on in the next turn */
+    bool is_resting : 1;   /* its input goes on when it is its turn to inflate */
     bool is_starved : 1;   /* its message waits for memory (pressure.c) */
     bool read_wants_write : 1; /* TLS: reading goes on when the socket takes bytes */
 };
@@ -444,8 +456,8 @@ struct cws_loop {
     cws_outq *free_queues;
     uint32_t free_queue_count;
     cws_deflate deflate;
-    uint32_t rested_count, rested_before; /* connections that used up their inflating, in this turn and in the former one */
-    size_t inflate_left;  /* what the connection that is being read may still have inflated in this turn */
+    size_t inflate_left;  /* what may still be inflated in this turn; then those that rest stay resting */
+    size_t inflate_share; /* what the connection that is being read may still have inflated before it rests */
     uint64_t handshake_ns; /* spent on TLS handshakes this turn */
     int64_t date_s;
     char date[32];

@@ -98,20 +98,33 @@ static void deliver(cws_loop *l, const struct epoll_event *e)
     }
 }
 
+static bool is_waking(const cws_conn *c, uint8_t flag) { return flag == CWS_WORK_INPUT && c->is_resting; }
+
+/* Those that rest go on in the order in which they began to, as long as this turn has inflating left; one does in any case. */
 static void run_work(cws_loop *l, uint8_t flag, void (*run)(cws_conn *c))
 {
-    cws_link batch;
+    cws_link batch, later;
+    bool has_woken = false;
+    cws_link_init(&later);
     cws_link_take(&batch, &l->work);
     while (!cws_link_is_alone(&batch)) {
         cws_conn *c = CWS_CONTAINER(batch.next, cws_conn, work);
         const bool is_due = c->work_flags & flag;
         cws_link_remove(&c->work);
+        if (is_due && is_waking(c, flag)) {
+            if (has_woken && l->inflate_left == 0) {
+                cws_link_append(&later, &c->work);
+                continue;
+            }
+            has_woken = true;
+        }
         c->work_flags &= (uint8_t)~flag;
         if (c->work_flags)
             cws_link_append(&l->work, &c->work);
         if (is_due)
             run(c);
     }
+    cws_link_put_before(&l->work, &later);
 }
 
 static void bury(cws_loop *l, cws_link *graves)
@@ -163,8 +176,7 @@ static void flush_early(cws_loop *l)
 static void turn(cws_loop *l, const struct epoll_event *events, int count)
 {
     l->handshake_ns = 0;
-    l->rested_before = l->rested_count;
-    l->rested_count = 0;
+    l->inflate_left = CWS_INFLATE_BYTES;
     l->made_bytes = 0;
     for (int i = 0; i < count; i++) {
         deliver(l, &events[i]);

@@ -32,17 +32,19 @@ static void refuse_oversize(cws_conn *c, uint64_t size, cws_slice prefix)
     CWS_CALL(l, on_skipped, c, c->user, size, prefix.p, prefix.n);
 }
 
-/* A kilobyte may be a megabyte, or hold nothing but blocks: what one read brought is not finished in one go if it costs too much.
- * Those who used up their share get a smaller one the more of them there are, so that together they do not hold up the loop. */
+static size_t less(size_t left, size_t cost) { return cost < left ? left - cost : 0; }
+
+/* A kilobyte may be a megabyte, or hold nothing but blocks: what one read brought is not finished in one go if it costs too much. Those
+ * who used up their share rest, and take turns at what a turn of the loop has for all of them: together they do not hold it up. */
 static void account(cws_conn *c, size_t wire, size_t made)
 {
     cws_loop *l = c->loop;
     const size_t cost = wire > SIZE_MAX / 2 / WIRE_COST ? SIZE_MAX : wire * WIRE_COST + made;
-    l->inflate_left = cost < l->inflate_left ? l->inflate_left - cost : 0;
-    if (l->inflate_left > 0)
+    l->inflate_left = less(l->inflate_left, cost);
+    l->inflate_share = less(l->inflate_share, cost);
+    if (l->inflate_share > 0)
         return;
     c->is_resting = true;
-    l->rested_count++;
     cws_conn_work(c, CWS_WORK_INPUT);
 }
 
