@@ -108,6 +108,8 @@ class Relay:
         return self.process.wait(STOP_SECONDS)
 
     def restart(self):
+        """After `stop` or `kill`."""
+        assert not self.is_running, "it runs still"
         return self.start()
 
     @property

@@ -106,6 +106,7 @@ def test_an_end_waits_for_each_client(room):
     asking.reset()
     other.reset()
     install.text(status("one"))
+    assert relay.stop() == 0
     relay.restart()
     assert heard(enter("client"), "one") == status("one")
     assert heard(enter("client"), "one") == status("one")
@@ -136,8 +137,11 @@ def test_nobody_sits_down_before_the_room_has_its_debts(make_relay):
         client.text(command(f"c{number}"))
         install.upto(b'42["command"')
         client.reset()
-        install.text(status(f"c{number}"))
+        install.upto(b'42["roomPresence",{"client":0')
+        install.text(status(f"c{number}", ack=1))
+        install.upto(b"431[")
         install.close()
+    assert relay.stop() == 0
     relay.restart()
     pairs = []
     for key in keys:
