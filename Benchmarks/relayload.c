@@ -1340,6 +1340,15 @@ static void thread_times(int pid, double *ran, double *waited)
     closedir(d);
 }
 
+/* Processor time of a whole process in seconds: that of threads which have ended would be missing from their sum. */
+static double process_cpu(int pid)
+{
+    clockid_t clock;
+    struct timespec t;
+    if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t)) return 0;
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 static struct usage server_usage(bool memory)
 {
     struct usage u = {0};
@@ -1347,7 +1356,7 @@ static struct usage server_usage(bool memory)
         char path[64], buf[256];
         double ran, waited;
         thread_times(opt.pids[i], &ran, &waited);
-        u.cpu += ran;
+        u.cpu += process_cpu(opt.pids[i]);
         u.wait += waited;
         if (!memory) continue;
         snprintf(path, sizeof path, "/proc/%d/smaps_rollup", opt.pids[i]);

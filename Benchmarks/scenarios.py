@@ -57,7 +57,7 @@ SCENARIOS = [
     latency("latency socketio 5,000/s", "socketio", 5000, ("raw", "python-socketio")),
     latency("latency native 20,000/s", "native", 20000, ("raw", "nats")),
     latency("latency socketio 20,000/s", "socketio", 20000, ("raw",)),
-    Scenario("storm native", "storm", ("idle", "--members", 2, "--hold", 0.2, "--concurrency", 256), "native", rooms=1000,
+    Scenario("storm native", "storm", ("idle", "--members", 2, "--hold", 0.2, "--concurrency", 256), "native", rooms=4000,
              beside=("raw", "nats")),
     Scenario("storm socketio", "storm", ("idle", "--members", 2, "--hold", 0.2, "--concurrency", 256, "--time-expect", "40{"), "socketio",
              rooms=1000, beside=("python-socketio",)),

@@ -12,6 +12,8 @@ protocol ThreadWorker: AnyObject, SendableMetatype {
     associatedtype Job: Sendable
     /// Most jobs that are handed over together.
     static var batchCount: Int { get }
+    /// As `top -H` shows it; at most 15 bytes.
+    static var threadName: String { get }
     func work(_ batch: [Job])
 }
 
@@ -108,6 +110,7 @@ final class WorkerThread<Worker: ThreadWorker>: @unchecked Sendable {
     }
 
     private func run() {
+        ThreadName.set(Worker.threadName)
         while let batch = nextBatch() { worker?.work(batch) }
         worker = nil  // The last reference: what it holds is closed before anybody is told so.
         let waiting = locked {

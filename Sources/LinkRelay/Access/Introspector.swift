@@ -18,6 +18,7 @@ package final class Introspector: Sendable {
     /// Puts one question after the other.
     private final class Asker: ThreadWorker {
         static let batchCount = 1
+        static let threadName = "introspection"
         func work(_ batch: [@Sendable () -> Void]) { for question in batch { question() } }
     }
 

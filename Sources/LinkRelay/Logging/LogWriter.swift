@@ -108,6 +108,7 @@ package final class LogWriter: @unchecked Sendable {
             &thread, nil,
             { context in
                 guard let context else { return nil }
+                ThreadName.set("log")
                 Unmanaged<LogWriter>.fromOpaque(context).takeRetainedValue().run()
                 return nil
             }, context.toOpaque())

@@ -53,6 +53,7 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
             { argument in
                 guard let argument else { return nil }
                 let box = Unmanaged<ThreadBox>.fromOpaque(argument).takeRetainedValue()
+                ThreadName.set("loop \(box.loop.index)")
                 cws_loop_run(box.loop.raw)
                 box.onExit()
                 return nil

@@ -10,6 +10,7 @@
 final class SQLiteWorker: ThreadWorker {
     /// Most jobs that share one transaction.
     static let batchCount = 256
+    static let threadName = "store"
     private let connection: SQLiteConnection
 
     init(_ connection: sending SQLiteConnection) { self.connection = connection }
