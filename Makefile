@@ -63,8 +63,9 @@ check: ## the fast checks of the source: imports, sizes, words, symbols, the emb
 test-c: deps ## the C tests, with the address and undefined-behaviour sanitizers
 	@$(MAKE) -C Tests/CWebSocketTests run
 
+# One after the other: all at once they keep Swift's few threads from answering within the time that tests of deadlines allow.
 test-swift: deps ## the Swift tests
-	swift test --disable-xctest
+	swift test --disable-xctest --no-parallel
 
 e2e: test-deps ## real clients and a browser against a real relay; ARGS="-k pairing" goes to pytest
 	swift build --product relayd
@@ -91,7 +92,7 @@ fuzz: deps ## one fuzzer for SECONDS: T=frame http1 chunks handshake deflate, or
 	else $(MAKE) -C Fuzz/swift run T=$(T) SECONDS=$(SECONDS); fi
 
 tsan: deps ## the Swift tests under the thread sanitizer
-	swift test --disable-xctest --sanitize=thread --scratch-path .build/tsan
+	swift test --disable-xctest --no-parallel --sanitize=thread --scratch-path .build/tsan
 
 tsan-e2e: test-deps ## real clients against a relay under the thread sanitizer; fails on any report
 	swift build --product relayd --sanitize=thread --scratch-path .build/tsan
@@ -103,7 +104,7 @@ tsan-e2e: test-deps ## real clients against a relay under the thread sanitizer; 
 
 # No leak check: it cannot follow the tagged pointers in which Swift keeps the payloads of enums, and takes every constant for lost.
 asan: deps ## the Swift tests under the address sanitizer
-	ASAN_OPTIONS=detect_leaks=0 swift test --disable-xctest --sanitize=address --scratch-path .build/asan
+	ASAN_OPTIONS=detect_leaks=0 swift test --disable-xctest --no-parallel --sanitize=address --scratch-path .build/asan
 
 # ---------------------------------------------------------------- care
 
