@@ -40,6 +40,14 @@ def room(make_relay, closing):
     return make
 
 
+def answer(client, install):
+    """Command `one` of the client, and its end, which the relay has taken and sent on."""
+    say(client, command("one"))
+    install.upto(b'42["command"')
+    install.text(status("one", ack=1))
+    install.upto(b"431[")
+
+
 def heard(client, name):
     """The end of that command."""
     start = b'42["commandStatus",{"id":"%s"' % name.encode()
@@ -53,10 +61,7 @@ def test_an_end_sent_into_a_dead_connection_is_told_again(room, kind):
     """The client never reads it: its network is gone, and then the connection breaks."""
     relay, enter = room(heartbeat_interval="1s", heartbeat_timeout="1s")
     install, client = enter("sd"), enter("client", kind)
-    say(client, command("one"))
-    install.upto(b'42["command"')
-    install.text(status("one", ack=1))
-    install.upto(b"431[")
+    answer(client, install)
     install.close()
     if kind == "websocket":
         client.reset()
@@ -71,10 +76,7 @@ def test_who_is_back_before_the_old_connection_is_known_to_be_dead(room):
     """A telephone that changed networks: its new connection is there while the old one still takes what it is sent."""
     _, enter = room()
     install, client = enter("sd"), enter("client")
-    client.text(command("one"))
-    install.upto(b'42["command"')
-    install.text(status("one", ack=1))
-    install.upto(b"431[")
+    answer(client, install)
     back = enter("client")
     client.reset()
     assert heard(back, "one") == status("one")
