@@ -55,11 +55,11 @@ final class RecentEnds {
         head = 0
     }
 
-    /// Gives up one requester's ends from `sinceMs` on; the references in what it returns become the caller's. In order.
+    /// Gives up one requester's ends from `sinceMs` on, and those that may be anybody's; the references in what it returns become the caller's. In order.
     func take(requester: UInt64, sinceMs: UInt64) -> [Entry] {
         var taken: [Entry] = []
         keep { entry in
-            guard entry.requester == requester, entry.atMs >= sinceMs else { return true }
+            guard entry.requester == requester || entry.requester == 0, entry.atMs >= sinceMs else { return true }
             entry.status.message.retain()
             taken.append(entry)
             return false
