@@ -144,7 +144,7 @@ TEST(loop_deflate_echo_sizes)
     const cws_loop_stats stats = fixture_stats(&f.sides[0]);
     CHECK(stats.inflated_count == 26 && stats.inflated_bytes > stats.inflated_wire_bytes && stats.inflate_refused_count == 0);
     CHECK(stats.deflated_count == 20 && stats.deflated_bytes < stats.deflated_plain_bytes && stats.deflated_bytes > 0);
-    CHECK(stats.buffered_bytes == 0 && stats.queued_bytes == 0 && stats.messages_in_count == 52 && stats.messages_out_count == 52);
+    CHECK(stats.buffered_bytes == 0 && stats.queued_bytes == 0 && stats.message_bytes == 0 && stats.messages_in_count == 52 && stats.messages_out_count == 52);
     /* What the largest message took is given back. */
     const cws_deflate *d = &f.sides[0].loop->deflate;
     CHECK(d->inflated.cap <= 260 * 1024 && d->deflated.cap <= 260 * 1024);

@@ -22,7 +22,7 @@ TEST(loop_an_idle_connection_is_small)
     const int fd = client_websocket(&f);
     CHECK(client_send_frame(fd, FIN_TEXT, "x", 1) && client_expect(fd, FIN_TEXT, "x", 1));
     const cws_loop_stats stats = fixture_stats(&f.sides[0]);
-    CHECK(stats.queued_bytes == 0 && stats.buffered_bytes == 0 && stats.websocket_count == 1);
+    CHECK(stats.queued_bytes == 0 && stats.message_bytes == 0 && stats.buffered_bytes == 0 && stats.websocket_count == 1);
     close(fd);
     fixture_stop(&f);
 }
@@ -344,7 +344,7 @@ TEST(loop_survives_noise)
     CHECK(fixture_wait(&f, &f.end_count, COUNT));
     const cws_loop_stats a = fixture_stats(&f.sides[0]), b = fixture_stats(&f.sides[1]);
     CHECK(a.open_count == 0 && b.open_count == 0 && a.websocket_count == 0 && b.websocket_count == 0);
-    CHECK(a.queued_bytes == 0 && b.queued_bytes == 0 && a.buffered_bytes == 0 && b.buffered_bytes == 0);
+    CHECK(a.queued_bytes == 0 && a.message_bytes == 0 && b.message_bytes == 0 && b.queued_bytes == 0 && a.buffered_bytes == 0 && b.buffered_bytes == 0);
     CHECK(b.moved_in_count > 0);
     const int fd = client_websocket(&f);
     CHECK(client_send_frame(fd, FIN_TEXT, "fine", 4) && client_expect(fd, FIN_TEXT, "fine", 4));

@@ -66,7 +66,7 @@ TEST(loop_move_under_traffic)
     CHECK(a.moved_out_count == b.moved_in_count && b.moved_out_count == a.moved_in_count);
     CHECK(a.moved_out_count + b.moved_out_count == CLIENTS * 6 * 60);
     CHECK(a.open_count + b.open_count == CLIENTS && a.websocket_count + b.websocket_count == CLIENTS);
-    CHECK(a.queued_bytes == 0 && b.queued_bytes == 0 && a.buffered_bytes == 0 && b.buffered_bytes == 0);
+    CHECK(a.queued_bytes == 0 && a.message_bytes == 0 && b.message_bytes == 0 && b.queued_bytes == 0 && a.buffered_bytes == 0 && b.buffered_bytes == 0);
     for (int k = 0; k < CLIENTS; k++)
         close(fds[k]);
     CHECK(fixture_wait(&f, &f.end_count, CLIENTS));

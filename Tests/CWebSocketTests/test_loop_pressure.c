@@ -90,7 +90,7 @@ TEST(loop_pressure_bounds_what_never_ends)
     CHECK(fixture_wait(&f, &f.end_count, CLIENTS));
     CHECK(client_send_frame(healthy, FIN_BINARY, p, 100000) && client_expect(healthy, FIN_BINARY, p, 100000));
     const cws_loop_stats stats = fixture_stats(&f.sides[0]);
-    CHECK(stats.buffered_bytes == 0 && stats.queued_bytes == 0);
+    CHECK(stats.buffered_bytes == 0 && stats.queued_bytes == 0 && stats.message_bytes == 0);
     free(p);
     close(healthy);
     fixture_stop(&f);

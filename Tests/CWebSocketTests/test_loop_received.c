@@ -67,7 +67,7 @@ TEST(loop_received_goes_out_again)
     }
     CHECK(f.misuse_count == 0);
     const cws_loop_stats stats = fixture_stats(&f.sides[0]);
-    CHECK(stats.queued_bytes == 0 && stats.buffered_bytes == 0);
+    CHECK(stats.queued_bytes == 0 && stats.message_bytes == 0 && stats.buffered_bytes == 0);
     free(message);
     free(wire);
     close(fd);

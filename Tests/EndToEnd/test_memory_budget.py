@@ -4,9 +4,11 @@ SPDX-License-Identifier: Apache-2.0
 """
 import json
 import re
+import select
 import socket
 import ssl
 import struct
+import time
 
 import pytest
 
@@ -14,7 +16,7 @@ from neighbour import Neighbours
 from test_admin import enter
 from test_limits import metric
 from test_metrics import metrics, samples
-from wire import ENGINE_PATH, EngineSocket, PollingSession, RawSocket, RawWebSocket
+from wire import ENGINE_PATH, TEXT, EngineSocket, PollingSession, RawSocket, RawWebSocket, frame
 
 MIB = 1 << 20
 KINDS = ("native", "socketio")
@@ -116,6 +118,46 @@ def test_large_messages_get_through_one_after_the_other(make_relay):
         status = json.loads(client.upto(b'42["commandStatus"')[-1][2:])[1]
         assert set(status["pad"]) == {"x"}
         sender.close()
+        client.close()
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "polling"])
+def test_what_nobody_proves_to_have_stays_within_the_budget(make_relay, kind):
+    """Extensions that read their commands and answer no ping, or are not seen to poll: what is kept to be sent again is bounded for all of them together."""
+    relay = make_relay(
+        loops=1, process_memory_bytes="8MiB", room_memory_bytes="8MiB", sd_message_bytes="1MiB", client_message_bytes="256KiB", instance_limit=0)
+    command = frame(TEXT, b'42["command",{"type":"resources:list","pad":"%s"}]' % (b"x" * 100_000))
+    extensions, clients = [], []
+    for number in range(10):
+        key = relay.pair_self(f"silent-{number}")[1]
+        if kind == "polling":
+            made = PollingSession(relay)
+            assert made.post("40", '42["iam",{"type":"sd"}]', '420["join",%s]' % json.dumps(key))[0] == 200
+            while not any(b"Joined" in packet for packet in made.get()):
+                pass
+        else:
+            made = member(relay, key, kind)
+            extensions.append(made.socket)
+        clients.append(member(relay, key, "socketio", "client"))
+    with Neighbours(relay) as pair:
+        before = peak_bytes(relay)
+        sent = [0] * len(clients)
+        quiet = 0
+        while quiet < 50:
+            moved = 0
+            for number, client in enumerate(clients):
+                took = push(client.socket, command[sent[number] % len(command):])
+                sent[number] += took
+                moved += took
+            for extension in select.select(extensions, [], [], 0)[0]:
+                moved += len(extension.recv(1 << 20))
+            quiet = 0 if moved else quiet + 1
+            time.sleep(0.01)
+        assert metric(relay, "message_bytes") <= 9 * MIB and metric(relay, "sessions_held_back") == len(clients)
+        assert metric(relay, "process_budget_pauses_total") >= len(clients)
+        pair.wait_exchanges(pair.exchanges + 10)
+        assert peak_bytes(relay) - before <= 24 * MIB
+    for client in clients:
         client.close()
 
 

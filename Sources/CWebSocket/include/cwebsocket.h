@@ -212,7 +212,8 @@ typedef struct cws_loop_stats {
     uint64_t accepted_count, open_count, websocket_count, tls_count, moved_in_count, moved_out_count;
     uint64_t requests_count, upgrades_count;
     uint64_t messages_in_count, messages_out_count, bytes_in, bytes_out; /* inside TLS where there is TLS */
-    uint64_t queued_bytes;       /* all outbound queues of the loop */
+    uint64_t queued_bytes;       /* all outbound queues of the loop; a shared message counts once a receiver */
+    uint64_t message_bytes;      /* memory of all messages of the loop, wherever they wait: each counts once */
     uint64_t buffered_bytes;     /* memory of all inbound partial messages and bodies of the loop */
     uint64_t starved_count;      /* times a message had to wait for memory before it could go on */
     uint64_t turns_count, busy_ns; /* loop turns; time spent outside epoll_wait */
@@ -374,7 +375,7 @@ void cws_close(cws_conn *c, uint16_t code, cws_slice reason, bool hears_out);
 /* Queues a reference (retains). Flushed at the end of the turn. CWS_QUEUE_FULL queues nothing and closes nothing. */
 cws_status cws_send(cws_conn *c, cws_message *m);
 size_t cws_queued_bytes(const cws_conn *c);
-/* What all connections of the loop hold: outbound queues (a shared message counts once a receiver) and unfinished input. */
+/* What the loop holds: every message made and not yet released, in queues or kept by the caller, and unfinished input. */
 uint64_t cws_loop_held_bytes(const cws_loop *l);
 uint32_t cws_queued_count(const cws_conn *c);
 

@@ -199,7 +199,7 @@ void cws_conn_peer(const cws_conn *c, cws_address *out)
     memcpy(out->bytes, c->peer_bytes, sizeof out->bytes);
 }
 
-uint64_t cws_loop_held_bytes(const cws_loop *l) { return l->stats.queued_bytes + l->stats.buffered_bytes; }
+uint64_t cws_loop_held_bytes(const cws_loop *l) { return l->stats.message_bytes + l->stats.buffered_bytes; }
 
 void cws_set_queue_ceiling(cws_conn *c, size_t bytes, uint32_t count)
 {

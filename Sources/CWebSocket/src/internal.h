@@ -120,8 +120,10 @@ cws_message *cws_message_compressed(const cws_message *m, cws_slice bytes);
 static inline uint8_t *cws_message_payload(cws_message *m) { return m->bytes + m->payload_at; }
 static inline const uint8_t *cws_message_wire(const cws_message *m) { return m->bytes + m->payload_at - m->header_n; }
 static inline size_t cws_message_wire_n(const cws_message *m) { return (size_t)m->header_n + m->payload_n; }
-/* A message of `at` bytes for what goes before the payload and n bytes from there on, no frame header yet. NULL: no memory. */
+/* A message of `at` bytes for what goes before the payload and n bytes from there on, of no loop, no frame header yet. NULL: no memory. */
 cws_message *cws_message_block(cws_loop *l, size_t at, size_t n);
+/* From here on m is l's and counts as memory that l holds; its payload keeps its size. */
+void cws_message_join(cws_loop *l, cws_message *m);
 /* Writes the frame header that its payload now has. */
 void cws_message_seal(cws_message *m, uint8_t opcode, bool is_compressed);
 /* To l's free lists or to malloc, whoever allocated it and whatever it counts. */

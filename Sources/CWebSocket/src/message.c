@@ -56,7 +56,7 @@ cws_message *cws_message_block(cws_loop *l, size_t at, size_t n)
             return NULL;
     }
     l->made_bytes += n;
-    m->loop = l;
+    m->loop = NULL;
     m->packed = NULL;
     m->payload_at = (uint32_t)at;
     m->payload_n = (uint32_t)n;
@@ -68,7 +68,33 @@ cws_message *cws_message_block(cws_loop *l, size_t at, size_t n)
     return m;
 }
 
-static cws_message *allocate(cws_loop *l, size_t n) { return cws_message_block(l, CWS_PAYLOAD_OFFSET, n); }
+/* What m occupies. The same for as long as it is of a loop. */
+static size_t memory_bytes(const cws_message *m)
+{
+    return m->size_class < CWS_MESSAGE_CLASSES ? class_bytes(m->size_class) : sizeof *m + m->payload_at + m->payload_n;
+}
+
+void cws_message_join(cws_loop *l, cws_message *m)
+{
+    m->loop = l;
+    l->stats.message_bytes += memory_bytes(m);
+}
+
+static void part(cws_message *m)
+{
+    if (!m->loop)
+        return;
+    m->loop->stats.message_bytes -= memory_bytes(m);
+    m->loop = NULL;
+}
+
+static cws_message *allocate(cws_loop *l, size_t n)
+{
+    cws_message *m = cws_message_block(l, CWS_PAYLOAD_OFFSET, n);
+    if (m)
+        cws_message_join(l, m);
+    return m;
+}
 
 void cws_message_seal(cws_message *m, uint8_t opcode, bool is_compressed)
 {
@@ -156,7 +182,9 @@ void cws_message_release(cws_message *m)
         if (--m->refs > 0)
             return;
         cws_message *packed = m->packed;
-        cws_message_give_back(m->loop, m);
+        cws_loop *l = m->loop;
+        part(m);
+        cws_message_give_back(l, m);
         m = packed;
     }
 }
@@ -167,7 +195,7 @@ cws_message *cws_message_orphan_take(cws_message *m)
         if (m->packed)
             cws_message_release(m->packed);
         m->packed = NULL;
-        m->loop = NULL;
+        part(m);
         return m;
     }
     cws_message *copy = malloc(sizeof *m + CWS_PAYLOAD_OFFSET + m->payload_n);

@@ -41,7 +41,6 @@ bool cws_received_reserve(cws_loop *l, cws_received *r, size_t more, size_t max)
     cws_message *m = cws_message_block(l, CWS_RECEIVED_OFFSET, capacity + CWS_RECEIVED_TAIL);
     if (!m)
         return false;
-    m->loop = NULL;
     m->payload_n = (uint32_t)n;
     if (n > 0)
         memcpy(cws_message_payload(m), cws_message_payload(r->m), n);
@@ -107,11 +106,11 @@ cws_message *cws_message_around(cws_loop *l, cws_slice payload, cws_slice before
     if (at < first || at - first > m->payload_n || payload.n > m->payload_n - (at - first) || payload.n < m->payload_n / 4 * 3)
         return NULL;
     l->lent = NULL;
-    m->loop = l;
     m->refs = 2; /* the caller's, and one until the callback has ended: it still reads what it was shown */
     m->kind = CWS_KIND_DATA;
     m->payload_at = (uint32_t)(m->payload_at + (at - first) - before.n);
     m->payload_n = (uint32_t)(before.n + payload.n + after.n);
+    cws_message_join(l, m);
     memcpy(cws_message_payload(m), before.p, before.n);
     memcpy(cws_message_payload(m) + before.n + payload.n, after.p, after.n);
     cws_message_seal(m, CWS_TEXT, false);

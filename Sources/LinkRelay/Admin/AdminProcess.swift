@@ -32,7 +32,8 @@ extension AdminAPI {
             "members": ["sd": .count(census.seatedSDCount), "client": .count(census.seatedClientCount)],
             "commandsInFlight": .count(readings.reduce(0) { $0 + $1.commandsInFlight }), "links": .count(keys.liveKeyCount),
             "connections": .count(figure("connections_open")), "websockets": .count(figure("websockets_open")),
-            "queuedBytes": .count(figure("queued_bytes")), "bufferedBytes": .count(figure("buffered_bytes")),
+            "queuedBytes": .count(figure("queued_bytes")), "messageBytes": .count(figure("message_bytes")),
+            "bufferedBytes": .count(figure("buffered_bytes")),
             "residentBytes": .count(process.residentBytes), "openFiles": .count(process.openFileCount),
             "openFilesLimit": .count(process.openFileLimit),
             "totals": [

@@ -150,7 +150,7 @@ enum AdminSchemas {
             object([
                 ("version", text), ("startedAt", time), ("now", time), ("isDraining", flag), ("loops", count), ("logLevel", levels),
                 ("rooms", count), ("sessions", count), ("members", presence), ("commandsInFlight", count), ("links", count),
-                ("connections", count), ("websockets", count), ("queuedBytes", count), ("bufferedBytes", count), ("residentBytes", count),
+                ("connections", count), ("websockets", count), ("queuedBytes", count), ("messageBytes", count), ("bufferedBytes", count), ("residentBytes", count),
                 ("openFiles", count), ("openFilesLimit", count),
                 (
                     "totals",

@@ -71,7 +71,7 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     /// Loop thread: milliseconds on the monotonic clock, read once a turn.
     var nowMs: UInt64 { cws_loop_now_ms(raw) }
-    /// Loop thread: bytes in all queues and unfinished input.
+    /// Loop thread: memory of all messages that wait anywhere and of unfinished input.
     var heldBytes: Int { Int(clamping: cws_loop_held_bytes(raw)) }
     /// Loop thread.
     func setAlarm(atMs: UInt64) { cws_loop_set_alarm(raw, atMs) }

@@ -104,6 +104,7 @@ extension Shard {
             ("upgrades_total", stats.upgrades_count, true), ("messages_in_total", stats.messages_in_count, true),
             ("messages_out_total", stats.messages_out_count, true), ("bytes_in_total", stats.bytes_in, true),
             ("bytes_out_total", stats.bytes_out, true), ("queued_bytes", stats.queued_bytes, false),
+            ("message_bytes", stats.message_bytes, false),
             ("buffered_bytes", stats.buffered_bytes, false), ("connections_moved_total", stats.moved_in_count, true),
             ("accept_paused_total", stats.accept_paused_count, true), ("loop_turns_total", stats.turns_count, true),
             ("loop_busy_nanoseconds_total", stats.busy_ns, true), ("loop_longest_turn_nanoseconds", stats.max_turn_ns, false),

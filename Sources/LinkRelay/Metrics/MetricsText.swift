@@ -61,6 +61,7 @@ enum MetricsText {
         "bytes_in_total": "Bytes read from sockets.",
         "bytes_out_total": "Bytes written to sockets.",
         "queued_bytes": "Bytes waiting to be sent.",
+        "message_bytes": "Memory of all messages: queued, waiting for a poll or for proof of their arrival, or kept for members that are away.",
         "buffered_bytes": "Bytes of unfinished input.",
         "connections_moved_total": "Connections handed to another loop.",
         "accept_paused_total": "Times that accepting stopped for want of descriptors.",

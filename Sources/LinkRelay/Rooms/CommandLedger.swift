@@ -152,6 +152,9 @@ struct CommandLedger {
         return old
     }
 
+    /// What the statuses that it keeps have in bytes.
+    var statusBytes: Int { rows.reduce(0) { $0 + ($1.lastStatus?.byteCount ?? 0) } }
+
     /// The raw bytes of a row's id and type.
     func idAndType(row: Int) -> (id: [UInt8], type: [UInt8]) {
         guard let table else { return ([], []) }

@@ -62,6 +62,8 @@ struct Ghost {
     var expiresMs: UInt64
     /// What it was sent and did not prove to have received.
     var unconfirmed: [DeliveryLog.Entry]
+
+    var unconfirmedBytes: Int { unconfirmed.reduce(0) { $0 + Int($1.byteCount) } }
 }
 
 /// A command that arrived while the extension was away.

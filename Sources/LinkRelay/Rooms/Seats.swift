@@ -33,17 +33,6 @@ enum Seats: RandomAccessCollection {
         }
     }
 
-    /// What waits for all of them. By index and uncounted: it is asked for every message, and an iterator would keep the list and each member.
-    @inline(__always) var queuedBytes: Int {
-        var sum = 0
-        var i = 0
-        while i < count {
-            sum &+= Unmanaged.passUnretained(self[i])._withUnsafeGuaranteedRef { $0.queuedBytes }
-            i += 1
-        }
-        return sum
-    }
-
     mutating func append(_ session: Session) {
         switch self {
         case .one(let only): self = .many([only, session])

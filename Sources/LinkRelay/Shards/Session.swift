@@ -88,12 +88,32 @@ final class Session {
     // MARK: Delivery
 
     /// What it is sent is noted here.
-    @inline(__always)
+    @inline(never)
     func deliveryLog() -> DeliveryLog {
         if let unconfirmed { return unconfirmed }
         let log = DeliveryLog()
         unconfirmed = log
         return log
+    }
+
+    // Uncounted in both: a log takes notes and lets go of messages, nothing in it reaches the session that owns it.
+
+    /// DeliveryLog.note
+    @inline(__always)
+    func noteSent(_ command: FramedPayload, sequence: UInt64, countCeiling: Int, byteCeiling: Int) {
+        guard let unconfirmed else {
+            return deliveryLog().note(command, sequence: sequence, countCeiling: countCeiling, byteCeiling: byteCeiling)
+        }
+        Unmanaged.passUnretained(unconfirmed)._withUnsafeGuaranteedRef {
+            $0.note(command, sequence: sequence, countCeiling: countCeiling, byteCeiling: byteCeiling)
+        }
+    }
+
+    /// DeliveryLog.beginBarrier
+    @inline(__always)
+    func beginBarrier(nowMs: UInt64) -> DeliveryLog.BarrierAdvice {
+        guard let unconfirmed else { return .nothing }
+        return Unmanaged.passUnretained(unconfirmed)._withUnsafeGuaranteedRef { $0.beginBarrier(nowMs: nowMs) }
     }
 
     /// Gives up the log; the references in what it returns become the caller's.

@@ -85,8 +85,7 @@ extension Shard {
     @inline(__always)
     private func sendCommand(_ command: FramedPayload, _ sequence: UInt64, to sd: Session) {
         command.message.retain()
-        sd.deliveryLog().note(
-            command, sequence: sequence, countCeiling: limits.memberQueueCount, byteCeiling: limits.heldCommandBytes)
+        sd.noteSent(command, sequence: sequence, countCeiling: limits.memberQueueCount, byteCeiling: limits.heldCommandBytes)
         if transmit(sd, command.message) { sendBarrier(sd, force: false) }
     }
 
@@ -248,7 +247,7 @@ extension Shard {
     @discardableResult
     func sendBarrier(_ sd: Session, force: Bool) -> UInt64 {
         guard let connection = sd.connection else { return 0 }
-        let advice = sd.unconfirmed?.beginBarrier(nowMs: nowMs) ?? .nothing
+        let advice = sd.beginBarrier(nowMs: nowMs)
         if advice == .later { schedule(inMs: DeliveryLog.barrierGapMs, .barrier(sd.serial)) }
         guard advice == .now || force else { return 0 }
         return sendBarrierPing(sd, connection, carriesBarrier: advice == .now)

@@ -68,8 +68,13 @@ extension Shard {
     // MARK: Answers
 
     /// Answers a request that asked for it.
-    func acknowledge(_ session: Session, _ ack: AckReference?, _ payload: [UInt8]) {
-        guard let ack else { return }
+    @inline(__always)
+    func acknowledge(_ session: Session, _ ack: AckReference?, _ payload: @autoclosure () -> [UInt8]) {
+        if let ack { sendAcknowledgement(session, ack, payload()) }
+    }
+
+    @inline(never)
+    private func sendAcknowledgement(_ session: Session, _ ack: AckReference, _ payload: [UInt8]) {
         let bytes =
             session.dialect == .native
             ? NativeDialect.ack(ack.bytes, payload: payload) : SocketIO.ack(id: ack.bytes, payload: payload)

@@ -12,14 +12,21 @@ extension ShardLimits {
     var largeAllowanceBytes: Int { sdMessageBytes * 2 + Shard.framingAllowance }
     /// The engine's hard ceiling on a member's queue; the shard decides before it is met.
     var queueCeiling: Int { memberQueueBytes + largeAllowanceBytes + Self.largeMessageBytes }
+    /// As long as a loop holds no more than this, no room can be over its budget, nor the loop short of memory.
+    var checkedMemoryBytes: Int { min(roomMemoryBytes, loopMemoryBytes / 4 * 3) }
     /// From here on a member is slow: progress is coalesced until its queue is back at the mark.
     var lowMarkBytes: Int { memberQueueBytes / 4 }
 }
 
 extension Shard {
-    /// Called after a sender's message was fanned out. Cheap unless somebody in the room is behind.
+    /// Called after a sender's message was fanned out. Cheap as long as all rooms together hold less than one may.
     @inline(__always)
     func checkRoomMemory(_ room: Room, sender: Session) {
+        if loop.heldBytes > limits.checkedMemoryBytes { compareMemory(room, sender) }
+    }
+
+    @inline(never)
+    private func compareMemory(_ room: Room, _ sender: Session) {
         let queued = queuedBytes(room)
         if queued > limits.roomMemoryBytes || loop.heldBytes > limits.loopMemoryBytes / 4 * 3 && queued > fairShareBytes {
             holdBack(sender, room)
@@ -29,8 +36,11 @@ extension Shard {
     /// A room's part of the loop's last quarter. All rooms together stay below the budget with it.
     private var fairShareBytes: Int { limits.loopMemoryBytes / 4 / max(1, rooms.count) }
 
+    /// What waits in the room for its members, present and away. Not all that it has in memory: a message for many counts many times.
     private func queuedBytes(_ room: Room) -> Int {
-        room.keptBytes &+ room.sds.queuedBytes &+ room.clients.queuedBytes
+        room.keptBytes + room.ledger.statusBytes + room.ghosts.reduce(0) { $0 + $1.unconfirmedBytes }
+            + room.sds.reduce(0) { $0 + max($1.queuedBytes, $1.unconfirmed?.byteCount ?? 0) }
+            + room.clients.reduce(0) { $0 + $1.queuedBytes }
     }
 
     private func holdBack(_ sender: Session, _ room: Room) {
