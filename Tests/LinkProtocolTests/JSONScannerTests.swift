@@ -87,6 +87,27 @@ private func scanError(_ text: [UInt8], maxDepth: Int = 32) -> JSONError? {
         }
     }
 
+    /// Digits are taken eight at a time: a number ends before every byte that is none, however many come before it.
+    @Test func endsNumbersAtEveryOtherByte() {
+        for count in 1...20 {
+            for (before, digitsFrom) in [("[", 1), ("[-", 2), ("[0.", 3), ("[1e+", 4)] {
+                let digits = bytes(before + String("9876543210987654321098".prefix(count)))
+                for byte in UInt8.min...UInt8.max where !(0x30...0x39).contains(byte) {
+                    let isMore = byte == 0x2E && digitsFrom < 3 || byte | 0x20 == 0x65 && digitsFrom < 4
+                    let isEnd = [0x5D, 0x2C, 0x20, 0x09, 0x0A, 0x0D].contains(byte)
+                    let found = scanError(digits + [byte] + bytes("1]        "))
+                    let expected: JSONError? = isMore || byte == 0x2C ? nil : .malformed(offset: digits.count + (isEnd ? 1 : 0))
+                    if isEnd, byte != 0x2C, byte != 0x5D {
+                        #expect(scanError(digits + [byte] + bytes("]        ")) == nil)
+                    } else {
+                        #expect(found == expected, "\(before) \(count) digits, \(byte)")
+                    }
+                    #expect(scanError(digits + bytes("]")) == nil)
+                }
+            }
+        }
+    }
+
     /// No proper prefix of a closed document is one; what is missing is said to be missing.
     @Test func refusesEveryPrefix() {
         for text in Self.accepted where "[{\"".contains(text.first ?? " ") {

@@ -25,6 +25,18 @@ static size_t class_bytes(unsigned size_class)
     return (size_t)(5u + quarter % 4) << (13 + quarter / 4);
 }
 
+static unsigned class_for(size_t need)
+{
+    if (need <= SMALLEST_CLASS_BYTES)
+        return 0;
+    if (need <= (size_t)SMALLEST_CLASS_BYTES << (DOUBLING_CLASSES - 1))
+        return (unsigned)(64 - __builtin_clzll((need - 1) / SMALLEST_CLASS_BYTES));
+    unsigned size_class = DOUBLING_CLASSES;
+    while (size_class < CWS_MESSAGE_CLASSES && class_bytes(size_class) < need)
+        size_class++;
+    return size_class;
+}
+
 /* A recycled message was last touched long ago, when it was sent: its memory is on the way while the one before it is filled. */
 static void fetch(const cws_message *m, size_t need)
 {
@@ -39,9 +51,7 @@ cws_message *cws_message_block(cws_loop *l, size_t at, size_t n)
     if (n > UINT32_MAX)
         return NULL;
     const size_t need = n + sizeof(cws_message) + at;
-    unsigned size_class = 0;
-    while (size_class < CWS_MESSAGE_CLASSES && class_bytes(size_class) < need)
-        size_class++;
+    const unsigned size_class = class_for(need);
     cws_message *m;
     if (size_class < CWS_MESSAGE_CLASSES && l->free_messages[size_class]) {
         m = l->free_messages[size_class];

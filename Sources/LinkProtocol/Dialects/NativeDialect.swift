@@ -12,11 +12,11 @@ public struct NativeMessage: Sendable {
     public var eventName = ByteRange.none
     /// The raw JSON of `data`; empty if there is no such member.
     public var data = ByteRange.none
-    public var dataIsObject = false
     /// The raw JSON of `ack`, a string or a number of at most `NativeDialect.maxAckBytes`; empty if absent or null.
     public var ack = ByteRange.none
     /// The routing fields of `data` if that is an object.
     public var fields = EnvelopeFields()
+    public var dataIsObject: Bool { fields.isObject }
     /// The contents of `data` if that is a string without escapes.
     public var dataString = ByteRange.none
 }
@@ -238,7 +238,6 @@ private struct NativeDecoder {
         try scan.read(bytes, start, maxDepth: maxDepth)
         message.data = ByteRange(start, scan.end)
         message.fields = scan.fields
-        message.dataIsObject = scan.fields.isObject
         message.dataString = scan.plainString
         return scan.end
     }

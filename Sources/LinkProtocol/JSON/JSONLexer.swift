@@ -24,6 +24,12 @@ enum JSONLexer {
         UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: position, as: UInt64.self))
     }
 
+    /// Two bytes, the first in the low bits. The caller has checked `position + 2 <= byteCount`.
+    @inline(__always)
+    static func half(_ bytes: RawSpan, _ position: Int) -> UInt16 {
+        UInt16(littleEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: position, as: UInt16.self))
+    }
+
     /// What to throw for an unexpected byte (or the end) at `position`.
     @inline(never)
     static func failure(_ bytes: RawSpan, _ position: Int) -> JSONError {
@@ -182,7 +188,25 @@ enum JSONLexer {
     @inline(__always)
     private static func digits(_ bytes: RawSpan, _ start: Int) throws(JSONError) -> Int {
         var position = start
+        while position &+ 8 <= bytes.byteCount {
+            let others = nonDigits(word(bytes, position))
+            if others != 0 { return try afterDigits(bytes, start, position &+ (others.trailingZeroBitCount >> 3)) }
+            position &+= 8
+        }
         while peek(bytes, position) &- 0x30 <= 9 { position &+= 1 }
+        return try afterDigits(bytes, start, position)
+    }
+
+    /// Marks the high bits of the bytes that are no digits.
+    @inline(__always)
+    private static func nonDigits(_ word: UInt64) -> UInt64 {
+        // 0x30 to 0x39 become 0 to 9; no carry passes from one byte to the next, since the high bits are left out of the sum.
+        let value = word ^ 0x3030_3030_3030_3030
+        return ((value & 0x7F7F_7F7F_7F7F_7F7F) &+ 0x7676_7676_7676_7676 | value) & 0x8080_8080_8080_8080
+    }
+
+    @inline(__always)
+    private static func afterDigits(_ bytes: RawSpan, _ start: Int, _ position: Int) throws(JSONError) -> Int {
         guard position > start else { throw failure(bytes, position) }
         return position
     }
@@ -214,6 +238,11 @@ enum JSONLexer {
         guard peek(bytes, position) == 0x22 else { throw failure(bytes, position) }
         let name = try string(bytes, position &+ 1)
         if name.hasEscapes { hasEscapes = true }
+        // As JSON.stringify writes it: no blanks.
+        if name.end &+ 3 <= bytes.byteCount, half(bytes, name.end &+ 1) & 0xFF == 0x3A, half(bytes, name.end &+ 1) > 0x20FF {
+            value = name.end &+ 2
+            return ByteRange(position &+ 1, name.end)
+        }
         let colon = skipBlanks(bytes, name.end &+ 1)
         guard peek(bytes, colon) == 0x3A else { throw failure(bytes, colon) }
         value = skipBlanks(bytes, colon &+ 1)

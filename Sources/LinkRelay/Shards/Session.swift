@@ -101,19 +101,14 @@ final class Session {
     /// DeliveryLog.note
     @inline(__always)
     func noteSent(_ command: FramedPayload, sequence: UInt64, countCeiling: Int, byteCeiling: Int) {
-        guard let unconfirmed else {
-            return deliveryLog().note(command, sequence: sequence, countCeiling: countCeiling, byteCeiling: byteCeiling)
-        }
-        Unmanaged.passUnretained(unconfirmed)._withUnsafeGuaranteedRef {
-            $0.note(command, sequence: sequence, countCeiling: countCeiling, byteCeiling: byteCeiling)
-        }
+        let log = unconfirmed.map(Unmanaged.passUnretained) ?? Unmanaged.passUnretained(deliveryLog())
+        log._withUnsafeGuaranteedRef { $0.note(command, sequence: sequence, countCeiling: countCeiling, byteCeiling: byteCeiling) }
     }
 
     /// DeliveryLog.beginBarrier
     @inline(__always)
     func beginBarrier(nowMs: UInt64) -> DeliveryLog.BarrierAdvice {
-        guard let unconfirmed else { return .nothing }
-        return Unmanaged.passUnretained(unconfirmed)._withUnsafeGuaranteedRef { $0.beginBarrier(nowMs: nowMs) }
+        unconfirmed.map(Unmanaged.passUnretained)?._withUnsafeGuaranteedRef { $0.beginBarrier(nowMs: nowMs) } ?? .nothing
     }
 
     /// Gives up the log; the references in what it returns become the caller's.
@@ -190,22 +185,50 @@ struct PendingSeat {
 /// The `ack` of a request, as its peer wrote it: a raw JSON value (native) or digits (Socket.IO).
 struct AckReference {
     var bytes: [UInt8]
+    /// Nil for an empty range.
+    @inline(__always)
+    init?(_ message: UnsafeRawBufferPointer, _ range: ByteRange) {
+        guard !range.isEmpty else { return nil }
+        bytes = Array(message[range])
+    }
 }
 
-/// One inbound event, whatever dialect it came in. The buffers are lent for the call.
+/// One inbound event, whatever dialect it came in. Its bytes are lent for the call; each part is looked up when it is asked for, and nothing
+/// in it is counted, so that handing it on costs nothing.
 struct Inbound {
-    var event: Event
+    let event: Event
+    private let acknowledgement: ByteRange
+    private let message: UnsafeRawBufferPointer
+    private let data: ByteRange
+    private let string: ByteRange
+    private let fields: EnvelopeFields
+
+    /// All ranges are of `message`.
+    @inline(__always)
+    init(
+        _ event: Event, in message: UnsafeRawBufferPointer, data: ByteRange, string: ByteRange, fields: EnvelopeFields, ack: ByteRange
+    ) {
+        self.event = event
+        self.message = message
+        self.data = data
+        self.string = string
+        self.fields = fields
+        acknowledgement = ack
+    }
+
+    /// A copy of what the answer has to name; nil if none is asked for.
+    @inline(__always) var ack: AckReference? { AckReference(message, acknowledgement) }
+
     /// The payload exactly as sent; empty when there is none.
-    var payload: UnsafeRawBufferPointer
+    @inline(__always) var payload: UnsafeRawBufferPointer { message[data] }
     /// The payload's contents when it is a plain string.
-    var text: UnsafeRawBufferPointer?
-    var id: UnsafeRawBufferPointer
-    var type: UnsafeRawBufferPointer
-    var status: CommandState?
-    var isObject: Bool
+    @inline(__always) var text: UnsafeRawBufferPointer? { string.isEmpty ? nil : message[string] }
+    @inline(__always) var id: UnsafeRawBufferPointer { message[fields.id] }
+    @inline(__always) var type: UnsafeRawBufferPointer { message[fields.type] }
+    @inline(__always) var status: CommandState? { fields.status }
+    @inline(__always) var isObject: Bool { fields.isObject }
     /// A member name is written with escapes: the receiver may see another `type` than this one.
-    var hasEscapedName: Bool
-    var ack: AckReference?
+    @inline(__always) var hasEscapedName: Bool { fields.hasEscapedName }
 }
 
 /// Progress that a slow member will be told once it has caught up: at most one per command, the newest.

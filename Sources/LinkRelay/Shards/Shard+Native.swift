@@ -52,17 +52,12 @@ extension Shard {
         } catch {
             return refuse(session, .malformed, error.sentence, ack: nil)
         }
-        let ack = message.ack.isEmpty ? nil : AckReference(bytes: Array(bytes[message.ack]))
         guard let event = message.event else {
-            return refuse(session, .unknownEvent, "There is no such event; see PROTOCOL.md.", ack: ack)
+            return refuse(session, .unknownEvent, "There is no such event; see PROTOCOL.md.", ack: AckReference(bytes, message.ack))
         }
         dispatch(
             session,
-            Inbound(
-                event: event, payload: bytes[message.data],
-                text: message.dataString.isEmpty ? nil : bytes[message.dataString], id: bytes[message.fields.id],
-                type: bytes[message.fields.type], status: message.fields.status, isObject: message.dataIsObject,
-                hasEscapedName: message.fields.hasEscapedName, ack: ack))
+            Inbound(event, in: bytes, data: message.data, string: message.dataString, fields: message.fields, ack: message.ack))
     }
 }
 

@@ -53,27 +53,22 @@ extension Shard {
         case .connectError: refuse(session, .malformed, "Only the relay sends CONNECT_ERROR.", ack: nil)
         case .binaryEvent, .binaryAck:
             engine.attachmentsToSkip = packet.attachmentCount
-            let ack = packet.ackID.isEmpty || packet.kind == .binaryAck ? nil : AckReference(bytes: Array(bytes[packet.ackID]))
+            let ack = packet.kind == .binaryAck ? nil : AckReference(bytes, packet.ackID)
             refuse(session, .binary, "Binary events are not supported; send JSON.", ack: ack)
         }
     }
 
     @inline(__always)
     private func event(_ session: Session, _ engine: EngineState, _ bytes: UnsafeRawBufferPointer, _ packet: SocketIOPacket) {
-        let ack = packet.ackID.isEmpty ? nil : AckReference(bytes: Array(bytes[packet.ackID]))
         guard packet.isRootNamespace else {
             return refuse(session, .invalidNamespace, "There is only the namespace /.", ack: nil)
         }
         guard let event = packet.event else {
-            return refuse(session, .unknownEvent, "There is no such event; see PROTOCOL.md.", ack: ack)
+            return refuse(session, .unknownEvent, "There is no such event; see PROTOCOL.md.", ack: AckReference(bytes, packet.ackID))
         }
         dispatch(
             session,
-            Inbound(
-                event: event, payload: bytes[packet.payload],
-                text: packet.payloadString.isEmpty ? nil : bytes[packet.payloadString], id: bytes[packet.fields.id],
-                type: bytes[packet.fields.type], status: packet.fields.status, isObject: packet.fields.isObject,
-                hasEscapedName: packet.fields.hasEscapedName, ack: ack))
+            Inbound(event, in: bytes, data: packet.payload, string: packet.payloadString, fields: packet.fields, ack: packet.ackID))
     }
 
     /// The first packet has to be CONNECT: anything else ends the transport (Socket.IO v5, "Connection to a namespace"). No `error` is sent,
