@@ -162,6 +162,26 @@ def test_fragmented_messages_arrive_whole(relay, room, pieces):
     assert sd.receive(b"command") == payload
 
 
+@pytest.mark.parametrize("size", [100, 20_000, 200_000, 3_000_000])
+@pytest.mark.parametrize("receiver", ["native", "socketio"])
+@pytest.mark.parametrize("role, event", [("client", b"command"), ("sd", b"commandStatus")])
+@pytest.mark.parametrize("form", [
+    b'42117["%s",%s]', b'{"event":"%s","data":%s,"ack":"the hundred and seventeenth"}', b'{"ack":"the hundred and seventeenth","event":"%s","data":%s}'])
+def test_a_large_message_is_acknowledged(room, form, role, event, receiver, size):
+    """Its memory goes on to the receivers: what was around the payload has been read by then."""
+    if role == "client":
+        size = min(size, 200_000)
+    payload = b'{"type":"resources:list","pad":"%s"}' % (b"x" * size)
+    answer = b'43117[{"success":true}]' if form[:1] == b"4" else b'{"event":"ack","ack":"the hundred and seventeenth","data":{"success":true}}'
+    other = room(receiver, "sd" if role == "client" else "client")
+    sender = room("socketio" if form[:1] == b"4" else "native", role)
+    for _ in range(2):
+        sender.socket.text(form % (event, payload))
+        assert other.receive(event) == payload
+        while (message := sender.socket.take()) != answer:
+            assert b"roomPresence" in message
+
+
 def test_native_acknowledgement_echo_and_subprotocol(relay):
     """`ack` is echoed as it came, number or string; the offered subprotocol is echoed; unknown fields are ignored."""
     _, key = relay.pair_self("native-echo")

@@ -2,8 +2,12 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import time
+
 import pytest
 
+from test_limits import metric
+from test_metrics import metrics, samples
 from wire import CLOSE, EngineSocket, PollingSession, frame
 
 ROOMS = 60
@@ -157,3 +161,117 @@ def test_nobody_sits_down_before_the_room_has_its_debts(make_relay):
             session.text('420["join","%s"]' % key)
     for number, (_, client) in enumerate(pairs):
         assert client.upto(b'42["commandStatus"')[-1].decode() == status(f"c{number}")
+
+
+def missed(client, install, name, pad=""):
+    """Command `name`, which the client does not hear the end of: it is away by then."""
+    say(client, command(name))
+    install.upto(b'42["command",{"id":"%s"' % name.encode())
+    client.reset()
+    install.upto(b'42["roomPresence",{"client":0')
+    install.text(status(name, ack=1).replace("}]", ',"pad":"%s"}]' % pad) if pad else status(name, ack=1))
+    install.upto(b"431[")
+
+
+def unheard_full(relay):
+    return samples(metrics(relay))['linkrelay_messages_dropped_total{reason="unheard_full"}']
+
+
+@pytest.mark.parametrize("waits_for", ["the client", "the command"])
+def test_the_shelf_is_asked_again_after_a_failure(room, tmp_path, waits_for):
+    """The store fails while the first member returns: the room opens without what it is owed, and is told as soon as the store can say it."""
+    relay, enter = room(fault_store=tmp_path / "store-is-down")
+    install, client = enter("sd"), enter("client")
+    if waits_for == "the client":
+        missed(client, install, "one")
+        install.close()
+    else:
+        install.reset()
+        relay.wait_log("event=vanished")
+        say(client, command("one"))
+        say(client, '422["iam",{"type":"client"}]')
+        client.upto(b"432[")
+        client.reset()
+    assert relay.stop() == 0
+    relay.restart()
+    relay.break_store()
+    install, client = enter("sd"), enter("client")
+    relay.wait_log("room_not_taken_over")
+    # Work goes on meanwhile.
+    say(client, command("two"))
+    install.upto(b'42["command",{"id":"two"')
+    install.text(status("two"))
+    assert heard(client, "two") == status("two")
+    relay.mend_store()
+    if waits_for == "the client":
+        assert heard(client, "one") == status("one")
+    else:
+        install.upto(b'42["command",{"id":"one"')
+    relay.wait_log("room_taken_over")
+
+
+def test_an_end_is_forgotten_in_time(room):
+    """What nobody came for, and what was heard, is gone from memory when its time is up; who comes later hears nothing of it."""
+    relay, enter = room(result_retention="2s", heartbeat_interval="1s", heartbeat_timeout="1s")
+    install, client = enter("sd"), enter("client")
+    empty = metric(relay, "message_bytes")
+    answer(client, install)
+    assert heard(client, "one") == status("one")
+    assert metric(relay, "message_bytes") > empty
+    missed(client, install, "two")
+    deadline = time.monotonic() + 20
+    while metric(relay, "message_bytes") > empty and time.monotonic() < deadline:
+        install.text("3")
+        time.sleep(0.2)
+    assert metric(relay, "message_bytes") == empty
+    back = enter("client")
+    say(back, command("three"))
+    install.upto(b'42["command",{"id":"three"')
+    install.text(status("three"))
+    told = b"".join([*back.early, *back.upto(b'42["commandStatus",{"id":"three"')])
+    assert b'"one"' not in told and b'"two"' not in told
+
+
+def test_so_many_ends_wait_and_no_more(room):
+    relay, enter = room(held_command_count=2)
+    install = enter("sd")
+    for name in ("one", "two", "three"):
+        early = enter("client")
+        missed(early, install, name)
+    assert unheard_full(relay) == 1
+    back = enter("client")
+    assert heard(back, "one") == status("one")
+    assert heard(back, "two")
+    say(back, command("four"))
+    install.upto(b'42["command",{"id":"four"')
+    install.text(status("four"))
+    told = b"".join([*back.early, *back.upto(b'42["commandStatus",{"id":"four"')])
+    assert b'"three"' not in told
+
+
+def test_all_that_waits_stays_within_a_quarter_of_the_memory(make_relay):
+    """Ends for clients that are away, in many rooms: the first ones wait, the others are dropped and counted."""
+    relay = make_relay(
+        loops=1, process_memory_bytes="4MiB", room_memory_bytes="2MiB", sd_message_bytes="512KiB", client_message_bytes="64KiB", instance_limit=0)
+    keys = [relay.pair_self(f"room-{number}")[1] for number in range(16)]
+    installs = []
+    for number, key in enumerate(keys):
+        install, client = EngineSocket(relay), EngineSocket(relay)
+        install.enter("sd", key)
+        client.enter("client", key)
+        missed(client, install, f"c{number}", "x" * 100_000)
+        installs.append(install)
+    dropped = unheard_full(relay)
+    assert 5 <= dropped <= 11
+    # 100,000 bytes take 128 KiB.
+    assert metric(relay, "message_bytes") <= 1536 * 1024
+    told = 0
+    for number, key in enumerate(keys):
+        client = EngineSocket(relay)
+        client.enter("client", key)
+        client.text('422["iam",{"type":"client"}]')
+        told += sum(one.startswith(b'42["commandStatus"') for one in client.upto(b"432["))
+        client.close()
+    assert told == len(keys) - dropped
+    for install in installs:
+        install.close()

@@ -20,11 +20,21 @@ extension KeyService {
     /// Whether an earlier process left something for this room; never asks the store.
     func isShelved(_ room: RoomID) -> Bool { shelved.withLock { $0.contains(room.instance) } }
 
-    /// What an earlier process left for this room, once.
-    func unshelve(_ room: RoomID) async -> [UInt8]? {
+    /// What an earlier process left for this room, once. If the store cannot say, it stays there and may be asked for again.
+    func unshelve(_ room: RoomID) async -> ShelfAnswer {
         let notBefore = wallClock().addingClamped(-StoreRules.shelvedRoomMilliseconds)
-        let sealed = try? await store.unshelveRoom(room.instance, notBefore: notBefore)
-        shelved.withLock { _ = $0.remove(room.instance) }
-        return sealed.flatMap { $0 }.flatMap { vault.openRoom($0) }
+        do {
+            let sealed = try await store.unshelveRoom(room.instance, notBefore: notBefore)
+            shelved.withLock { _ = $0.remove(room.instance) }
+            return sealed.flatMap { vault.openRoom($0) }.map { .debts($0) } ?? .nothing
+        } catch {
+            return .unavailable
+        }
     }
+}
+
+enum ShelfAnswer: Sendable {
+    case debts([UInt8])
+    case nothing
+    case unavailable
 }

@@ -216,7 +216,8 @@ struct Inbound {
         acknowledgement = ack
     }
 
-    /// A copy of what the answer has to name; nil if none is asked for.
+    /// A copy of what the answer has to name; nil if none is asked for. To be taken before the payload is framed for its receivers: that
+    /// may overwrite what is around the payload (EventLoop.frame).
     @inline(__always) var ack: AckReference? { AckReference(message, acknowledgement) }
 
     /// The payload exactly as sent; empty when there is none.

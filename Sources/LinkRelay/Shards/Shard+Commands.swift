@@ -28,6 +28,7 @@ extension Shard {
         }
         if CommandPolicy.isJudged(inbound.type, hasEscapedName: inbound.hasEscapedName), isRefused(session, inbound, room) { return }
         counters.commandCount &+= 1
+        let ack = inbound.ack
         var row = -1
         switch room.ledger.admit(
             id: inbound.id, type: inbound.type, requester: session.serial, deadlineMs: nowMs &+ limits.commandTimeoutMs)
@@ -40,7 +41,7 @@ extension Shard {
         case .full:
             counters.refuse(.commandsInFlight)
             let sentence = "Too many commands are in flight in this room; wait for some to end."
-            acknowledge(session, inbound.ack, Self.failurePayload(sentence, code: RefusalReason.commandsInFlight.code))
+            acknowledge(session, ack, Self.failurePayload(sentence, code: RefusalReason.commandsInFlight.code))
             return endUnbooked(session, inbound, .refused, sentence)
         case .related, .untracked:
             break
@@ -54,7 +55,7 @@ extension Shard {
             relayCommand(inbound.payload, room)
             if row >= 0 { room.ledger.setSequence(row: row, room.commandSequence) }
         }
-        acknowledge(session, inbound.ack, Self.successPayload)
+        acknowledge(session, ack, Self.successPayload)
         checkRoomMemory(room, sender: session)
     }
 

@@ -5,20 +5,28 @@
 import LinkProtocol
 
 extension Shard {
-    /// While draining, a room that lost its last member is put on the shelf.
+    /// While draining, a room that lost its last member is put on the shelf. One at a time: the last to be written is the last to be known.
     func shelveIfDrained(_ room: Room) {
-        guard shared.isDraining, room.memberCount == 0, rooms[room.id] === room else { return }
+        guard shared.isDraining, room.memberCount == 0, rooms[room.id] === room, shared.shards.indices.contains(index) else { return }
+        guard shelving[room.id] == nil else { return shelving[room.id] = true }
         let debts = debts(of: room)
         guard !debts.isEmpty else { return }
         let bytes = debts.encoded()
         let id = room.id
         let shared = shared
+        let home = shared.shards[index]
+        shelving[id] = false
         shared.handoversUnderWay.withLock { $0 += 1 }
         Task {
             let isKept = await shared.keys.shelve(id, bytes)
             if !isKept { shared.log.write(.error, "room_not_shelved", ["room": .string(id.description)]) }
+            await home.run { $0.shelved(id) }
             shared.handoversUnderWay.withLock { $0 -= 1 }
         }
+    }
+
+    private func shelved(_ id: RoomID) {
+        if shelving.removeValue(forKey: id) == true, let room = rooms[id] { shelveIfDrained(room) }
     }
 
     private func debts(of room: Room) -> RoomDebts {
@@ -56,21 +64,38 @@ extension Shard {
 
     /// Seats the session when the shelf has answered: it is asked once a room, and nobody sits down before the room has its debts.
     func takeOver(_ session: Session, _ seat: PendingSeat) {
-        guard shared.shards.indices.contains(index) else { return }
         beginLookUp(session)
         let room = seat.ticket.room
         takeOvers[room, default: []].append((session.serial, seat))
-        guard takeOvers[room]?.count == 1 else { return }
+        if takeOvers[room]?.count == 1 { askShelf(seat.ticket) }
+    }
+
+    private func askShelf(_ ticket: RoomTicket) {
+        guard shared.shards.indices.contains(index) else { return }
         let home = shared.shards[index]
         let keys = shared.keys
         Task {
-            let bytes = await keys.unshelve(room)
-            await home.run { $0.tookOver(seat.ticket, bytes) }
+            let answer = await keys.unshelve(ticket.room)
+            await home.run { $0.shelfAnswered(ticket, answer) }
         }
     }
 
-    private func tookOver(_ ticket: RoomTicket, _ bytes: [UInt8]?) {
-        if let debts = bytes.flatMap({ RoomDebts(decoding: $0) }) { restore(debts, in: room(for: ticket)) }
+    /// How long after a failure of the store it is asked again for a room that has opened without its debts.
+    static let shelfRetryMs: UInt64 = 5000
+
+    func shelfRetryDue(_ ticket: RoomTicket) {
+        guard !shared.isDraining, rooms[ticket.room] != nil, shared.keys.isShelved(ticket.room) else { return }
+        if nowMs &- startedMs < Self.takeOverMs { askShelf(ticket) }
+    }
+
+    private func shelfAnswered(_ ticket: RoomTicket, _ answer: ShelfAnswer) {
+        switch answer {
+        case .debts(let bytes): if let debts = RoomDebts(decoding: bytes) { restore(debts, in: room(for: ticket)) }
+        case .nothing: break
+        case .unavailable:
+            shared.log.write(.error, "room_not_taken_over", ["room": .string(ticket.room.description)])
+            schedule(inMs: Self.shelfRetryMs, .shelf(ticket))
+        }
         for (serial, seat) in takeOvers.removeValue(forKey: ticket.room) ?? [] {
             lookUps[serial] = nil
             guard let session = sessions[serial], session.isJoining else { continue }
@@ -108,6 +133,9 @@ extension Shard {
         }
         schedule(inMs: limits.graceMs, .grace(room))
         if !room.isCommandTimerArmed { armCommandTimer(room) }
+        // Who sits here already came while the store failed.
+        if !room.sds.isEmpty { deliverHeld(in: room) }
+        for client in room.clients.all { replay(to: client, in: room) }
         shared.log.write(
             .info, "room_taken_over",
             [

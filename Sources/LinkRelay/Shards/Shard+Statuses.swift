@@ -23,6 +23,7 @@ extension Shard {
             return oversize(session, size: UInt64(inbound.payload.count), id: inbound.id, type: inbound.type)
         }
         counters.statusCount &+= 1
+        let ack = inbound.ack
         let row = room.ledger.find(id: inbound.id) ?? -1
         // An answer proves that its command arrived, and with it everything before.
         if row >= 0 { session.unconfirmed?.confirm(through: room.ledger.sequence(row: row)) }
@@ -49,7 +50,7 @@ extension Shard {
         }
         native?.release()
         socketio?.release()
-        acknowledge(session, inbound.ack, Self.successPayload)
+        acknowledge(session, ack, Self.successPayload)
         checkRoomMemory(room, sender: session)
     }
 

@@ -30,6 +30,8 @@ final class Shard {
     var lookUps: [UInt64: UInt64] = [:]
     /// Members that came back before the shelf said what their room is owed, in order.
     var takeOvers: [RoomID: [(serial: UInt64, seat: PendingSeat)]] = [:]
+    /// Rooms on their way to the shelf; true: something changed meanwhile.
+    var shelving: [RoomID: Bool] = [:]
     /// Bytes that the rooms here keep for members that are away, and of ends that may not have been heard.
     var keptBytes = 0
     /// By session serial; empty unless owners approve their extensions.
@@ -121,6 +123,7 @@ final class Shard {
         case .drain: drainStep()
         case .joinOverdue(let serial): if let session = sessions[serial] { joinOverdue(session) }
         case .storeFailure(let serial): if let session = sessions[serial] { closeForStoreFailure(session) }
+        case .shelf(let ticket): shelfRetryDue(ticket)
         case .approval(let serial): if let session = sessions[serial] { approvalExpired(session) }
         case .leaving(let serial): if let session = sessions[serial] { leavingExpired(session) }
         }
@@ -210,6 +213,7 @@ enum ShardTimer {
     case leaving(UInt64)
     case joinOverdue(UInt64)
     case storeFailure(UInt64)
+    case shelf(RoomTicket)
 }
 
 /// Frames that never change, made once a loop.
