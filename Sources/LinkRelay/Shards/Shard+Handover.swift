@@ -93,7 +93,7 @@ extension Shard {
         case .debts(let bytes): if let debts = RoomDebts(decoding: bytes) { restore(debts, in: room(for: ticket)) }
         case .nothing: break
         case .unavailable:
-            shared.log.write(.error, "room_not_taken_over", ["room": .string(ticket.room.description)])
+            if takeOvers[ticket.room] != nil { shared.log.write(.error, "room_not_taken_over", ["room": .string(ticket.room.description)]) }
             schedule(inMs: Self.shelfRetryMs, .shelf(ticket))
         }
         for (serial, seat) in takeOvers.removeValue(forKey: ticket.room) ?? [] {
