@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import pathlib
 import signal
 import threading
 
@@ -20,12 +21,20 @@ def test_signals_lose_no_session(relay, closing):
     assert relay.process.poll() is None
 
 
+def freeze(process):
+    """Until every thread stands still: the one that is asked to stop may run on for a moment."""
+    process.send_signal(signal.SIGSTOP)
+    tasks = pathlib.Path(f"/proc/{process.pid}/task")
+    while {(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks.iterdir()} != {"T"}:
+        pass
+
+
 def test_three_seconds_frozen(relay, closing):
     """Both sides send into the freeze; the same connections go on after it."""
     _, key = relay.pair_self("one")
     pair = closing(Pair(relay, key))
     pair.exchange()
-    relay.process.send_signal(signal.SIGSTOP)
+    freeze(relay.process)
     thaw = threading.Timer(FREEZE_SECONDS, relay.process.send_signal, [signal.SIGCONT])
     thaw.start()
     try:
