@@ -131,10 +131,7 @@ def test_what_nobody_proves_to_have_stays_within_the_budget(make_relay, kind):
     for number in range(10):
         key = relay.pair_self(f"silent-{number}")[1]
         if kind == "polling":
-            made = PollingSession(relay)
-            assert made.post("40", '42["iam",{"type":"sd"}]', '420["join",%s]' % json.dumps(key))[0] == 200
-            while not any(b"Joined" in packet for packet in made.get()):
-                pass
+            PollingSession(relay).enter("sd", key)
         else:
             made = member(relay, key, kind)
             extensions.append(made.socket)

@@ -24,12 +24,6 @@ enum JSONLexer {
         UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: position, as: UInt64.self))
     }
 
-    /// Two bytes, the first in the low bits. The caller has checked `position + 2 <= byteCount`.
-    @inline(__always)
-    static func half(_ bytes: RawSpan, _ position: Int) -> UInt16 {
-        UInt16(littleEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: position, as: UInt16.self))
-    }
-
     /// What to throw for an unexpected byte (or the end) at `position`.
     @inline(never)
     static func failure(_ bytes: RawSpan, _ position: Int) -> JSONError {
@@ -239,7 +233,7 @@ enum JSONLexer {
         let name = try string(bytes, position &+ 1)
         if name.hasEscapes { hasEscapes = true }
         // As JSON.stringify writes it: no blanks.
-        if name.end &+ 3 <= bytes.byteCount, half(bytes, name.end &+ 1) & 0xFF == 0x3A, half(bytes, name.end &+ 1) > 0x20FF {
+        if peek(bytes, name.end &+ 1) == 0x3A, peek(bytes, name.end &+ 2) > 0x20 {
             value = name.end &+ 2
             return ByteRange(position &+ 1, name.end)
         }
