@@ -132,8 +132,11 @@ static bool pump_up(tls_client *c, way *w)
     if (got > 0) {
         w->at = 0;
         w->n = (size_t)got;
-        if (c->updates_keys)
+        for (unsigned i = 0; i < c->key_updates; i++) {
             (void)SSL_key_update(c->ssl, SSL_KEY_UPDATE_REQUESTED);
+            if (i + 1 < c->key_updates)
+                (void)SSL_do_handshake(c->ssl); /* or the next would take its place */
+        }
     }
     return got > 0 || w->is_over;
 }
@@ -231,7 +234,7 @@ bool tls_client_open(const fixture *f, const tls_wish *wish, tls_client *out)
     static const tls_wish none = {0};
     int pair[2];
     wish = wish != NULL ? wish : &none;
-    *out = (tls_client){.updates_keys = wish->updates_keys};
+    *out = (tls_client){.key_updates = wish->key_updates};
     out->socket = wish->is_narrow ? client_connect_narrow(f) : client_connect(f);
     if (out->socket < 0)
         return false;

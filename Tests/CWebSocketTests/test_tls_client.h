@@ -15,7 +15,7 @@ typedef struct tls_wish {
     SSL_SESSION *session;      /* to resume */
     const void *prelude;       /* sent before the handshake */
     size_t prelude_n;
-    bool updates_keys;         /* TLS 1.3: new keys before every write */
+    unsigned key_updates;      /* TLS 1.3: so many times new keys before every write */
     bool is_narrow;            /* small kernel buffers */
 } tls_wish;
 
@@ -32,7 +32,7 @@ typedef struct tls_client {
     /* the client's own */
     int inner, socket;
     SSL *ssl;
-    bool updates_keys;
+    unsigned key_updates;
     atomic_size_t sent;        /* bytes that went into TLS and to the socket */
     pthread_t thread;
 } tls_client;

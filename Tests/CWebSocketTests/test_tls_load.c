@@ -37,7 +37,7 @@ TEST(tls_echo_of_every_size)
     start(&f, 1);
     for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
         tls_client c;
-        const tls_wish wish = {.version = version, .updates_keys = version == TLS1_3_VERSION};
+        const tls_wish wish = {.version = version, .key_updates = version == TLS1_3_VERSION};
         CHECK(tls_client_open(&f, &wish, &c) && client_upgrade(c.fd));
         for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
             fill(payload, sizes[i], sizes[i]);
@@ -129,6 +129,29 @@ TEST(tls_budget_ends_inside_a_record)
     tls_client_close(&c);
     SSL_SESSION_free(c.session);
     free(payload);
+    stop(&f);
+}
+
+/* More records without data than one read takes, and the data behind them, all there at once: nothing more comes to wake the server. */
+TEST(tls_key_updates_before_data)
+{
+    enum { UPDATES = 100 };
+    fixture f;
+    tls_client c;
+    const tls_wish wish = {.version = TLS1_3_VERSION, .key_updates = UPDATES};
+    uint8_t wire[64];
+    start(&f, 1);
+    CHECK(tls_client_open(&f, &wish, &c) && client_upgrade(c.fd));
+    for (int i = 0; i < 5; i++) {
+        fixture_gate gate;
+        fixture_hold(&f.sides[0], &gate);
+        CHECK(tls_client_send_through(&c, wire, client_frame(wire, FIN_TEXT, "behind", 6)));
+        fixture_release(&gate);
+        CHECK(client_expect(c.fd, FIN_TEXT, "behind", 6));
+    }
+    CHECK(fixture_stats(&f.sides[0]).buffered_bytes == 0);
+    tls_client_close(&c);
+    SSL_SESSION_free(c.session);
     stop(&f);
 }
 

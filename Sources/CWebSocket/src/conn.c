@@ -147,6 +147,8 @@ void cws_conn_count_buffered(cws_conn *c)
         n += cws_http_buffered(c->http);
     if (c->assembly)
         n += cws_assembly_buffered(c->assembly);
+    if (cws_ops(c)->is_tls)
+        n += cws_tls_kept_bytes(c);
     c->loop->stats.buffered_bytes += cws_clamp_u32(n);
     c->loop->stats.buffered_bytes -= c->buffered;
     c->buffered = cws_clamp_u32(n);

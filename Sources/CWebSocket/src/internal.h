@@ -8,6 +8,7 @@
 #define CWS_INTERNAL_H
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -169,6 +170,7 @@ void cws_outq_free_list(cws_loop *l);
 
 #define CWS_IO_AGAIN (-1)
 #define CWS_IO_ERROR (-2)
+static inline bool cws_is_again(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS; }
 typedef struct cws_transport_ops {
     bool is_tls;
     ssize_t (*read)(cws_conn *c, uint8_t *p, size_t n);                   /* > 0, 0 at the end, CWS_IO_* */
@@ -188,6 +190,31 @@ extern const cws_transport_ops *const cws_transports[CWS_TRANSPORT_COUNT];
 bool cws_proxy_attach(cws_conn *c, cws_tls *t);
 /* tls.c: c's next bytes are a TLS handshake. False: no memory. */
 bool cws_tls_attach(cws_conn *c, cws_tls *t);
+/* Encrypted bytes that c holds: not in the kernel any more, and not yet OpenSSL's. */
+size_t cws_tls_kept_bytes(const cws_conn *c);
+
+struct ssl_st; /* OpenSSL's SSL */
+
+/* tls_records.c: what one read gave of the connection that is being read. Empty whenever none is. */
+typedef struct cws_tls_window { uint8_t *bytes; size_t at, n; } cws_tls_window;
+typedef enum cws_tls_socket {
+    CWS_TLS_SOCKET_EMPTY, CWS_TLS_SOCKET_UNREAD, CWS_TLS_SOCKET_ENDED, CWS_TLS_SOCKET_BROKEN
+} cws_tls_socket;
+/* One connection's side of it. Stays where it is for as long as the SSL lives. */
+typedef struct cws_tls_input {
+    cws_conn *conn;
+    cws_spill *kept;       /* read before, comes first; its owner frees it */
+    size_t room;           /* what the reader can still take, decrypted */
+    cws_tls_socket socket; /* as far as this turn knows */
+} cws_tls_input;
+/* Makes ssl read through `in` and write to the connection's socket. False: no memory. */
+bool cws_tls_input_attach(cws_tls_input *in, struct ssl_st *ssl);
+/* Around all that reads in a turn. End false: no memory for what is left, which is lost. */
+void cws_tls_input_begin(cws_tls_input *in, size_t room);
+bool cws_tls_input_end(cws_tls_input *in);
+/* Between the two: are there bytes that OpenSSL has not seen? */
+bool cws_tls_input_has_more(const cws_tls_input *in);
+
 /* tls_context.c, any thread */
 cws_tls *cws_tls_retain(cws_tls *t);
 /* A server's side of one connection under the present certificate; NULL: no memory. */
@@ -461,6 +488,7 @@ struct cws_loop {
     size_t inflate_left;  /* what may still be inflated in this turn; then those that rest stay resting */
     size_t inflate_share; /* what the connection that is being read may still have inflated before it rests */
     uint64_t handshake_ns; /* spent on TLS handshakes this turn */
+    cws_tls_window tls_window;
     int64_t date_s;
     char date[32];
     cws_loop_stats stats;

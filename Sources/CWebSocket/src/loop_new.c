@@ -110,6 +110,7 @@ void cws_loop_free(cws_loop *l)
     free(l->listeners);
     free(l->table.slots);
     free(l->rx);
+    free(l->tls_window.bytes);
     cws_message_free_lists(l);
     cws_deflate_free(&l->deflate);
     cws_outq_free_list(l);

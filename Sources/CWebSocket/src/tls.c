@@ -1,7 +1,7 @@
-/* The transport over TLS: OpenSSL on the connection's descriptor, records in and out, handshakes rationed a turn.
+/* The transport over TLS: OpenSSL between the engine and the socket, handshakes rationed a turn.
  * Runs on the loop's thread; a connection may change loops between two calls. Decides how much of a turn handshakes may take and how
- * queued messages become records; the rules of the protocol are tls_context.c's.
- * Never blocks, never logs, and never leaves decrypted bytes behind without has_pending saying so.
+ * queued messages become records; how records come in is tls_records.c's, the rules of the protocol are tls_context.c's.
+ * Never blocks, never logs, and never leaves bytes behind that the kernel has given without has_pending saying so.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -13,10 +13,12 @@
 #include "internal.h"
 
 #define RECORD_BYTES 16384u           /* RFC 8446 5.1 */
+#define IDLE_RECORDS 8                /* records without data (KeyUpdates) that one read takes: they cost most and give nothing */
 #define WRITE_BYTES (512u * 1024u)    /* one writev: a fast reader may not hold the loop */
 
 typedef struct tls_state {
     cws_tls *tls;
+    cws_tls_input input;
     SSL *ssl;          /* NULL until the peer's first byte: a silent connection costs no handshake state */
     bool is_broken;    /* OpenSSL reported a fatal error: nothing more may be asked of ssl */
     bool has_end;      /* read met `end` behind bytes that it had to deliver first */
@@ -74,7 +76,7 @@ static bool begin(cws_conn *c)
 {
     tls_state *s = state_of(c);
     s->ssl = cws_tls_open(s->tls);
-    if (s->ssl && SSL_set_fd(s->ssl, c->fd) == 1)
+    if (s->ssl && cws_tls_input_attach(&s->input, s->ssl))
         return true;
     ERR_clear_error();
     cws_conn_kill(c, CWS_R_NO_MEMORY);
@@ -116,6 +118,33 @@ static ssize_t shake_hands(cws_conn *c)
 
 /* ---- the transport */
 
+/* Until n bytes are there or no more are to be had; those that came before an end are given first. */
+static ssize_t read_data(cws_conn *c, uint8_t *p, size_t n)
+{
+    tls_state *s = state_of(c);
+    size_t total = 0;
+    unsigned idle = 0;
+    ERR_clear_error(); /* a call that succeeds adds nothing, and one that fails ends the loop or has asked for more */
+    while (total < n) {
+        size_t got = 0;
+        s->input.room = n - total;
+        const int result = SSL_read_ex(s->ssl, p + total, n - total, &got);
+        if (result == 1) {
+            total += got;
+            continue;
+        }
+        const ssize_t end = outcome(c, result, true);
+        if (end == CWS_IO_AGAIN && !c->read_wants_write && cws_tls_input_has_more(&s->input) && idle++ < IDLE_RECORDS)
+            continue;
+        if (total == 0)
+            return end;
+        s->has_end = end != CWS_IO_AGAIN;
+        s->end = end;
+        break;
+    }
+    return (ssize_t)total;
+}
+
 static ssize_t tls_read(cws_conn *c, uint8_t *p, size_t n)
 {
     tls_state *s = state_of(c);
@@ -124,28 +153,14 @@ static ssize_t tls_read(cws_conn *c, uint8_t *p, size_t n)
     if (s->has_end)
         return s->end;
     c->read_wants_write = false;
-    if (c->setup != CWS_R_NONE) {
-        const ssize_t done = shake_hands(c);
-        if (done <= 0)
-            return done;
-    }
-    size_t total = 0;
-    while (total < n) {
-        size_t got = 0;
-        ERR_clear_error();
-        const int result = SSL_read_ex(s->ssl, p + total, n - total, &got);
-        if (result == 1) {
-            total += got;
-            continue;
-        }
-        const ssize_t end = outcome(c, result, true);
-        if (total == 0)
-            return end;
-        s->has_end = end != CWS_IO_AGAIN;
-        s->end = end;
-        break;
-    }
-    return (ssize_t)total;
+    cws_tls_input_begin(&s->input, n);
+    ssize_t got = c->setup == CWS_R_NONE ? 1 : shake_hands(c);
+    if (got > 0)
+        got = read_data(c, p, n);
+    if (cws_tls_input_end(&s->input))
+        return got;
+    cws_conn_kill(c, CWS_R_NO_MEMORY);
+    return CWS_IO_ERROR;
 }
 
 /* Small frames share a record: the first `n` bytes of v[0..count) from `skip` on. */
@@ -199,7 +214,15 @@ static ssize_t tls_writev(cws_conn *c, const struct iovec *v, int count)
 static bool tls_has_pending(cws_conn *c)
 {
     const tls_state *s = state_of(c);
-    return s->has_end || (s->ssl && SSL_pending(s->ssl) > 0);
+    if (c->read_wants_write)
+        return false; /* the socket's readiness is what it waits for */
+    return s->has_end || s->input.kept || (s->ssl && SSL_pending(s->ssl) > 0);
+}
+
+size_t cws_tls_kept_bytes(const cws_conn *c)
+{
+    const cws_spill *kept = state_of(c)->input.kept;
+    return kept ? kept->n - kept->at : 0;
 }
 
 static bool tls_has_unread(cws_conn *c)
@@ -224,6 +247,7 @@ static void tls_free_state(cws_conn *c)
 {
     tls_state *s = state_of(c);
     SSL_free(s->ssl);
+    free(s->input.kept);
     cws_tls_release(s->tls);
     free(s);
 }
@@ -243,7 +267,7 @@ bool cws_tls_attach(cws_conn *c, cws_tls *t)
     tls_state *s = malloc(sizeof *s);
     if (!s)
         return false;
-    *s = (tls_state){.tls = cws_tls_retain(t)};
+    *s = (tls_state){.tls = cws_tls_retain(t), .input = {.conn = c}};
     c->transport_state = s;
     c->transport = CWS_TRANSPORT_TLS;
     c->setup = CWS_R_TLS_FAILED;

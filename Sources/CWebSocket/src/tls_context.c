@@ -68,7 +68,7 @@ static bool set_rules(SSL_CTX *x)
     SSL_CTX_set_mode(x, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     /* With it a stream of KeyUpdates, which carry nothing, would keep one SSL_read busy for ever. */
     SSL_CTX_clear_mode(x, SSL_MODE_AUTO_RETRY);
-    SSL_CTX_set_read_ahead(x, 0); /* what is not decrypted stays in the kernel, where epoll sees it */
+    SSL_CTX_set_read_ahead(x, 0); /* tls_records.c reads ahead, and knows what it has */
     /* Tickets keep the state at the peer; early data stays off (OpenSSL's default), because it can be replayed. */
     SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_alpn_select_cb(x, choose_protocol, NULL);

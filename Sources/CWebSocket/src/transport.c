@@ -11,7 +11,7 @@ static ssize_t outcome(ssize_t n)
 {
     if (n >= 0)
         return n;
-    return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? CWS_IO_AGAIN : CWS_IO_ERROR;
+    return cws_is_again(errno) ? CWS_IO_AGAIN : CWS_IO_ERROR;
 }
 
 static ssize_t plain_read(cws_conn *c, uint8_t *p, size_t n)
