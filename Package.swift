@@ -31,7 +31,8 @@ let package = Package(
         .target(name: "CWebSocket", dependencies: ["COpenSSL", "CZlib"], cSettings: cSettings),
         .target(name: "CCrypto", dependencies: ["COpenSSL"], cSettings: cSettings),
         .target(name: "CHTTPClient", dependencies: ["CCurl"], cSettings: cSettings),
-        .target(name: "LinkProtocol", swiftSettings: swiftSettings),
+        .target(name: "CVector", cSettings: cSettings),
+        .target(name: "LinkProtocol", dependencies: ["CVector"], swiftSettings: swiftSettings),
         .target(
             name: "LinkRelay", dependencies: ["LinkProtocol", "CWebSocket", "CCrypto", "CHTTPClient", "CQREncode", "CSQLite"],
             swiftSettings: relaySettings),

@@ -48,9 +48,24 @@ import Testing
         }
     }
 
+    /// Longer runs go by larger blocks: a stop of each kind at every place of some of them.
+    @Test func seesStopsInLongRuns() {
+        var text = [0x22] + [UInt8](repeating: Self.filler, count: 700) + [0x22]
+        for position in 1..<text.count - 1 {
+            for byte: UInt8 in [0x22, 0x1F, 0x80] {
+                text[position] = byte
+                #expect(Self.verdict(text) == Self.expected(byte, at: position, of: text.count))
+            }
+            text[position] = 0x5C
+            let hasEscape = text[position + 1] == Self.filler
+            #expect(Self.verdict(text) == (hasEscape ? .end(text.count) : .failed(.truncated)))
+            text[position] = Self.filler
+        }
+    }
+
     /// Cut anywhere, a string is short of its end, and nothing else.
     @Test func isTruncatedWhereverItIsCut() {
-        let text = [0x22] + [UInt8](repeating: Self.filler, count: 400)
+        let text = [0x22] + [UInt8](repeating: Self.filler, count: 700)
         for count in 1...text.count {
             #expect(Self.verdict(Array(text[..<count])) == .failed(.truncated))
         }

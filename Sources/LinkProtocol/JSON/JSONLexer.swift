@@ -41,28 +41,10 @@ enum JSONLexer {
         }
     }
 
-    /// High bits mark the bytes that interrupt a plain ASCII run: quote, backslash, control, non-ASCII.
-    ///
-    /// Only the lowest mark is exact, since a borrow may spoil the ones above it; callers use no other.
-    @inline(__always)
-    static func stops(_ word: UInt64) -> UInt64 {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let quote = (word ^ 0x2222_2222_2222_2222) &- ones
-        let backslash = (word ^ 0x5C5C_5C5C_5C5C_5C5C) &- ones
-        let control = word &- 0x2020_2020_2020_2020
-        return (quote | backslash | control | word) & 0x8080_8080_8080_8080
-    }
-
     /// Scans a string whose opening quote is just before `start`.
     @inline(__always)
     static func string(_ bytes: RawSpan, _ start: Int) throws(JSONError) -> StringScan {
-        var position = start
-        // Names and most words end here; what is longer is worth a call.
-        if position &+ 8 <= bytes.byteCount, case let stop = stops(word(bytes, position)), stop != 0 {
-            position &+= stop.trailingZeroBitCount >> 3
-        } else {
-            position = JSONPlainRun.end(bytes, position)
-        }
+        let position = JSONPlainRun.end(bytes, start)
         if peek(bytes, position) == 0x22 { return StringScan(end: position, hasEscapes: false) }
         return try interruptedString(bytes, position)
     }
@@ -72,22 +54,7 @@ enum JSONLexer {
     private static func interruptedString(_ bytes: RawSpan, _ start: Int) throws(JSONError) -> StringScan {
         var position = start
         var hasEscapes = false
-        var near = min(bytes.byteCount, start &+ JSONPlainRun.blockBytes &+ 8)
         while true {
-            while position &+ 8 <= near {
-                let stop = stops(word(bytes, position))
-                if stop != 0 {
-                    position &+= stop.trailingZeroBitCount >> 3
-                    break
-                }
-                position &+= 8
-            }
-            if position &+ 8 > near, near < bytes.byteCount {
-                // Once every 64 bytes at most, so that text full of escapes does not pay for what only long runs gain from.
-                position = JSONPlainRun.end(bytes, position)
-                near = min(bytes.byteCount, position &+ JSONPlainRun.blockBytes &+ 8)
-                continue
-            }
             let byte = peek(bytes, position)
             switch byte {
             case 0x22:
@@ -102,6 +69,7 @@ enum JSONLexer {
             default:
                 throw failure(bytes, position)
             }
+            position = JSONPlainRun.end(bytes, position)
         }
     }
 

@@ -67,14 +67,16 @@ struct PayloadScan {
         }
         while true {
             let name = try JSONLexer.memberName(bytes, position, value: &position, hasEscapes: &fields.hasEscapedName)
+            var contents = ByteRange.none
             if JSONLexer.peek(bytes, position) == 0x22 {
                 let string = try JSONLexer.string(bytes, position &+ 1)
-                capture(bytes, name, ByteRange(position &+ 1, string.end))
+                contents = ByteRange(position &+ 1, string.end)
                 position = string.end &+ 1
             } else {
-                capture(bytes, name, .none)
-                position = try nested(bytes, position, maxDepth: maxDepth)
+                // One level down; a refusal still names the caller's limit.
+                position = try JSONLexer.value(bytes, position, maxDepth: min(maxDepth, JSONLexer.deepest) &- 1, named: maxDepth)
             }
+            capture(bytes, name, contents)
             position = JSONLexer.skipBlanks(bytes, position)
             let next = JSONLexer.peek(bytes, position)
             if next == 0x7D { break }
@@ -82,16 +84,6 @@ struct PayloadScan {
             position = JSONLexer.skipBlanks(bytes, position &+ 1)
         }
         end = position &+ 1
-    }
-
-    /// Skips a value one level down; a refusal still names the caller's limit.
-    @inline(__always)
-    private func nested(_ bytes: RawSpan, _ start: Int, maxDepth: Int) throws(JSONError) -> Int {
-        do {
-            return try JSONLexer.value(bytes, start, maxDepth: min(maxDepth, NestingStack.capacity) &- 1)
-        } catch .tooDeep {
-            throw .tooDeep(limit: maxDepth)
-        }
     }
 
     /// Takes the member if it is a routing field; `.none` for a value that is not a string.
