@@ -262,6 +262,11 @@ final class SwitchedStore: LinkStore {
         return try await inner.shelvedRooms()
     }
 
+    func shelvedRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
+        try check()
+        return try await inner.shelvedRoom(id, notBefore: notBefore)
+    }
+
     func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
         try check()
         return try await inner.unshelveRoom(id, notBefore: notBefore)

@@ -123,6 +123,9 @@ final class FailingLinkStore: LinkStore {
         return try await store.shelvedRooms()
     }
 
+    func shelvedRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
+        try check(); return try await store.shelvedRoom(id, notBefore: notBefore)
+    }
     func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
         try check(); return try await store.unshelveRoom(id, notBefore: notBefore)
     }

@@ -24,6 +24,50 @@ import Testing
         #expect(RoomDebts(decoding: RoomDebts().encoded())?.isEmpty == true)
     }
 
+    private let ceilings = DebtCeilings(commandCount: 3, keptCount: 3, keptBytes: 30)
+
+    @Test func whatWasThereFirstStaysFirst() {
+        var earlier = RoomDebts()
+        earlier.commands = [.init(id: [1], type: [], remainingMs: 5, lastStatus: nil), .init(id: [2], type: [], remainingMs: 6, lastStatus: nil)]
+        earlier.undelivered = [[1], [2]]
+        earlier.unheard = [[7]]
+        earlier.absent = [.init(installID: nil), .init(installID: "b")]
+        var newer = RoomDebts()
+        newer.commands = [.init(id: [2], type: [], remainingMs: 9, lastStatus: [3]), .init(id: [3], type: [], remainingMs: 9, lastStatus: nil)]
+        newer.undelivered = [[3]]
+        newer.unheard = [[8], [9]]
+        newer.absent = [.init(installID: "a"), .init(installID: "b")]
+        let (all, droppedCount) = newer.behind(earlier, ceilings)
+        #expect(all.commands.map(\.id) == [[1], [2], [3]])
+        #expect(all.commands[1] == newer.commands[0])
+        #expect(all.undelivered == [[1], [2], [3]])
+        #expect(all.unheard == [[7], [8], [9]])
+        #expect(all.absent.map(\.installID) == ["a", "b", nil])
+        #expect(droppedCount == 0)
+    }
+
+    @Test func newerOnesStayWithinTheCeilings() {
+        var earlier = RoomDebts()
+        earlier.commands = [.init(id: [1], type: [], remainingMs: 5, lastStatus: nil), .init(id: [2], type: [], remainingMs: 6, lastStatus: nil)]
+        earlier.undelivered = [[1], [2]]
+        earlier.unheard = [Array(repeating: 7, count: 20)]
+        var newer = RoomDebts()
+        newer.commands = [.init(id: [3], type: [], remainingMs: 9, lastStatus: nil), .init(id: [4], type: [], remainingMs: 9, lastStatus: nil)]
+        newer.undelivered = [[3], [4], [5]]
+        newer.unheard = [[8], Array(repeating: 9, count: 10), [10]]
+        let (all, droppedCount) = newer.behind(earlier, ceilings)
+        #expect(all.commands.map(\.id) == [[1], [2], [3]])
+        #expect(all.undelivered == [[1], [2], [3]])
+        #expect(all.unheard == [earlier.unheard[0], [8]])
+        #expect(droppedCount == 1 + 2 + 2)
+    }
+
+    /// One process alone leaves what it has: its room was within its ceilings.
+    @Test func nothingIsDroppedWhereNothingWas() {
+        let (all, droppedCount) = sample.behind(RoomDebts(), DebtCeilings(commandCount: 0, keptCount: 0, keptBytes: 0))
+        #expect(all == sample && droppedCount == 0)
+    }
+
     @Test func everyTruncationIsRefused() {
         let bytes = sample.encoded()
         for n in 0..<bytes.count { #expect(RoomDebts(decoding: Array(bytes.prefix(n))) == nil) }

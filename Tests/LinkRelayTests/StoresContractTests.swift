@@ -63,6 +63,22 @@ import Testing
     }
 
     @Test(arguments: StoreKind.allCases)
+    func theShelfGivesOnceWhatItShowsOften(_ kind: StoreKind) async throws {
+        let (store, _directory) = try kind.open()
+        let id = try await store.newInstance(try await store.newUser(), code: 1).id
+        try await store.shelveRoom(id, [1], at: 100)
+        try await store.shelveRoom(id, [2], at: 200)
+        try await store.shelveRoom(InstanceID(77), [3], at: 200)
+        #expect(try await store.shelvedRooms() == [id])
+        for _ in 0..<2 { #expect(try await store.shelvedRoom(id, notBefore: 200) == [2]) }
+        #expect(try await store.shelvedRoom(id, notBefore: 201) == nil)
+        #expect(try await store.unshelveRoom(id, notBefore: 200) == [2])
+        #expect(try await store.unshelveRoom(id, notBefore: 0) == nil)
+        #expect(try await store.shelvedRooms().isEmpty)
+        withExtendedLifetime(_directory) {}
+    }
+
+    @Test(arguments: StoreKind.allCases)
     func webSessions(_ kind: StoreKind) async throws {
         let (store, _directory) = try kind.open()
         let ada = try await store.newUser()

@@ -6,25 +6,36 @@
 import LinkProtocol
 
 extension KeyService {
-    /// True when it is on disk.
-    func shelve(_ room: RoomID, _ bytes: [UInt8]) async -> Bool {
+    /// Puts aside what this process owes, behind what an earlier one left and nobody took. How much did not fit; nil when it is not on disk.
+    func shelve(_ room: RoomID, _ debts: RoomDebts, _ ceilings: DebtCeilings) async -> Int? {
         do {
-            try await store.shelveRoom(room.instance, vault.seal(room: bytes), at: wallClock())
-            shelved.withLock { _ = $0.insert(room.instance) }
-            return true
+            let (all, droppedCount) = try await debts.behind(earlierDebts(of: room), ceilings)
+            try await store.shelveRoom(room.instance, vault.seal(room: all.encoded()), at: wallClock())
+            return droppedCount
         } catch {
-            return false
+            return nil
         }
     }
+
+    /// Read once a room: from the first writing on, what is on the shelf is both.
+    private func earlierDebts(of room: RoomID) async throws(StoreError) -> RoomDebts {
+        if let known = earlierDebts.withLock({ $0[room.instance] }) { return known }
+        guard isShelved(room) else { return RoomDebts() }
+        let sealed = try await store.shelvedRoom(room.instance, notBefore: oldestShelved)
+        let debts = sealed.flatMap { vault.openRoom($0) }.flatMap { RoomDebts(decoding: $0) } ?? RoomDebts()
+        earlierDebts.withLock { $0[room.instance] = debts }
+        return debts
+    }
+
+    private var oldestShelved: WallTime { wallClock().addingClamped(-StoreRules.shelvedRoomMilliseconds) }
 
     /// Whether an earlier process left something for this room; never asks the store.
     func isShelved(_ room: RoomID) -> Bool { shelved.withLock { $0.contains(room.instance) } }
 
     /// What an earlier process left for this room, once. If the store cannot say, it stays there and may be asked for again.
     func unshelve(_ room: RoomID) async -> ShelfAnswer {
-        let notBefore = wallClock().addingClamped(-StoreRules.shelvedRoomMilliseconds)
         do {
-            let sealed = try await store.unshelveRoom(room.instance, notBefore: notBefore)
+            let sealed = try await store.unshelveRoom(room.instance, notBefore: oldestShelved)
             shelved.withLock { _ = $0.remove(room.instance) }
             return sealed.flatMap { vault.openRoom($0) }.map { .debts($0) } ?? .nothing
         } catch {

@@ -25,6 +25,8 @@ package final class KeyService: Sendable {
     let changeMark = Locked<Int64?>(nil)
     /// Rooms for which an earlier process left something on the shelf, and nobody took it yet.
     let shelved = Locked<Set<InstanceID>>([])
+    /// What that was, for rooms that were put aside since then.
+    let earlierDebts = Locked<[InstanceID: RoomDebts]>([:])
     let events = LinkEvents()
     let approvals = Approvals()
     private let counts = Locked(CodeCounts())

@@ -3,8 +3,8 @@
 // Pure values and their encoding, any thread. Payloads are kept byte for byte. Reading is strict and bounded: the bytes come from our own
 // store, but a damaged one must cost no more than itself. SPDX-License-Identifier: Apache-2.0
 
-struct RoomDebts: Equatable {
-    struct Command: Equatable {
+struct RoomDebts: Equatable, Sendable {
+    struct Command: Equatable, Sendable {
         var id: [UInt8]
         var type: [UInt8]
         var remainingMs: UInt64
@@ -13,7 +13,7 @@ struct RoomDebts: Equatable {
     }
 
     /// A vanished extension, by its install if it names one.
-    struct Absent: Equatable {
+    struct Absent: Equatable, Sendable {
         var installID: String?
     }
 

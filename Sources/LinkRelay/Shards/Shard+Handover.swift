@@ -8,18 +8,23 @@ extension Shard {
     /// While draining, a room that lost its last member is put on the shelf. One at a time: the last to be written is the last to be known.
     func shelveIfDrained(_ room: Room) {
         guard shared.isDraining, room.memberCount == 0, rooms[room.id] === room, shared.shards.indices.contains(index) else { return }
+        // What the shelf is giving out just now has to come with it: its answer leads here again.
+        guard !shelfAsked.contains(room.id) else { return }
         guard shelving[room.id] == nil else { return shelving[room.id] = true }
         let debts = debts(of: room)
         guard !debts.isEmpty else { return }
-        let bytes = debts.encoded()
         let id = room.id
+        let ceilings = limits.debtCeilings
         let shared = shared
         let home = shared.shards[index]
         shelving[id] = false
         shared.handoversUnderWay.withLock { $0 += 1 }
         Task {
-            let isKept = await shared.keys.shelve(id, bytes)
-            if !isKept { shared.log.write(.error, "room_not_shelved", ["room": .string(id.description)]) }
+            let droppedCount = await shared.keys.shelve(id, debts, ceilings)
+            if let droppedCount, droppedCount > 0 {
+                shared.log.write(.warning, "shelf_full", ["room": .string(id.description), "dropped": .int(Int64(droppedCount))])
+            }
+            if droppedCount == nil { shared.log.write(.error, "room_not_shelved", ["room": .string(id.description)]) }
             await home.run { $0.shelved(id) }
             shared.handoversUnderWay.withLock { $0 -= 1 }
         }
@@ -55,8 +60,10 @@ extension Shard {
     // MARK: Taking over
 
     /// True while an earlier process may have left something for a room that is not here yet; then those who come wait for the answer.
+    /// Who comes during a drain is owed it by the next process.
     func mayHaveDebts(_ id: RoomID) -> Bool {
-        takeOvers[id] != nil || rooms[id] == nil && nowMs &- startedMs < Self.takeOverMs && shared.keys.isShelved(id)
+        if takeOvers[id] != nil { return true }
+        return rooms[id] == nil && nowMs &- startedMs < Self.takeOverMs && !shared.isDraining && shared.keys.isShelved(id)
     }
 
     /// Clients of all kinds are back within this time after a restart.
@@ -73,10 +80,13 @@ extension Shard {
     private func askShelf(_ ticket: RoomTicket) {
         guard shared.shards.indices.contains(index) else { return }
         let home = shared.shards[index]
-        let keys = shared.keys
+        let shared = shared
+        shelfAsked.insert(ticket.room)
+        shared.handoversUnderWay.withLock { $0 += 1 }
         Task {
-            let answer = await keys.unshelve(ticket.room)
+            let answer = await shared.keys.unshelve(ticket.room)
             await home.run { $0.shelfAnswered(ticket, answer) }
+            shared.handoversUnderWay.withLock { $0 -= 1 }
         }
     }
 
@@ -89,6 +99,7 @@ extension Shard {
     }
 
     private func shelfAnswered(_ ticket: RoomTicket, _ answer: ShelfAnswer) {
+        shelfAsked.remove(ticket.room)
         switch answer {
         case .debts(let bytes): if let debts = RoomDebts(decoding: bytes) { restore(debts, in: room(for: ticket)) }
         case .nothing: break
@@ -119,16 +130,12 @@ extension Shard {
                 }
             }
         }
-        for payload in debts.undelivered {
-            guard let command = framed(.command, payload) else { continue }
-            room.commandSequence &+= 1
-            room.held.append(HeldCommand(command: command, sequence: room.commandSequence, row: -1))
-            setHeldBytes(room, room.heldBytes + command.byteCount)
-        }
+        holdFirst(debts.undelivered, in: room)
         for payload in debts.unheard {
             if let status = framed(.commandStatus, payload) { keepUnheard(status, room) }
         }
-        for absent in debts.absent where room.sds.isEmpty {
+        let away = room.ghosts.map(\.installID)
+        for absent in debts.absent where room.sds.isEmpty && !away.contains(absent.installID) {
             room.ghosts.append(Ghost(serial: 0, dialect: nil, installID: absent.installID, expiresMs: nowMs &+ limits.graceMs, unconfirmed: []))
         }
         schedule(inMs: limits.graceMs, .grace(room))
@@ -142,6 +149,24 @@ extension Shard {
                 "room": .string(room.id.description), "commands": .int(Int64(debts.commands.count)),
                 "undelivered": .int(Int64(debts.undelivered.count)),
             ])
+    }
+
+    /// Before those that wait here already, which came while the store failed.
+    private func holdFirst(_ payloads: [[UInt8]], in room: Room) {
+        let later = room.held
+        room.held = []
+        for payload in payloads {
+            guard let command = framed(.command, payload) else { continue }
+            room.commandSequence &+= 1
+            room.held.append(HeldCommand(command: command, sequence: room.commandSequence, row: -1))
+            setHeldBytes(room, room.heldBytes + command.byteCount)
+        }
+        for var held in later {
+            room.commandSequence &+= 1
+            held.sequence = room.commandSequence
+            if held.row >= 0 { room.ledger.setSequence(row: held.row, held.sequence) }
+            room.held.append(held)
+        }
     }
 
     private func framed(_ event: Event, _ payload: [UInt8]) -> FramedPayload? {

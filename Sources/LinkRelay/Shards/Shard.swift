@@ -30,6 +30,8 @@ final class Shard {
     var lookUps: [UInt64: UInt64] = [:]
     /// Members that came back before the shelf said what their room is owed, in order.
     var takeOvers: [RoomID: [(serial: UInt64, seat: PendingSeat)]] = [:]
+    /// Rooms for which the shelf has yet to answer.
+    var shelfAsked: Set<RoomID> = []
     /// Rooms on their way to the shelf; true: something changed meanwhile.
     var shelving: [RoomID: Bool] = [:]
     /// Bytes that the rooms here keep for members that are away, and of ends that may not have been heard.

@@ -29,6 +29,8 @@ struct ShardLimits: Sendable {
     let loopMemoryBytes: Int
     /// The part of it that may be kept for members that are away.
     var keptMemoryBytes: Int { loopMemoryBytes / 4 }
+    /// What is put aside of a room, where an earlier process left something.
+    var debtCeilings: DebtCeilings { DebtCeilings(commandCount: commandsInFlight, keptCount: heldCommandCount, keptBytes: heldCommandBytes) }
     let jsonDepth: Int
     /// How long an extension may leave a barrier unanswered while a second one of the same key is there.
     let suspectMs: UInt64 = 5_000

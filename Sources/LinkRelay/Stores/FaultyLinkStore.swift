@@ -228,6 +228,11 @@ package final class FaultyLinkStore: LinkStore {
         return try await inner.shelvedRooms()
     }
 
+    package func shelvedRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
+        try check()
+        return try await inner.shelvedRoom(id, notBefore: notBefore)
+    }
+
     package func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
         try check()
         return try await inner.unshelveRoom(id, notBefore: notBefore)

@@ -240,6 +240,8 @@ package protocol LinkStore: Sendable {
     func shelveRoom(_ id: InstanceID, _ sealed: [UInt8], at: WallTime) async throws(StoreError)
     /// The instances for which something is kept, whatever its age.
     func shelvedRooms() async throws(StoreError) -> Set<InstanceID>
+    /// What is kept for it, which stays there; nil when there is none from `notBefore` or later.
+    func shelvedRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]?
     /// Takes it, once; nil when there is none from `notBefore` or later.
     func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]?
     /// Deletes instances that were never activated and whose codes have run out, and keys idle since before `keysIdleSince`

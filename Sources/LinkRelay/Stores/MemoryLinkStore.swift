@@ -255,6 +255,10 @@ package final class MemoryLinkStore: LinkStore {
         try run { (tables) throws(StoreError) in Set(tables.shelvedRooms.keys) }
     }
 
+    package func shelvedRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
+        try run { (tables) throws(StoreError) in tables.shelvedRooms[id].flatMap { $0.at >= notBefore ? $0.sealed : nil } }
+    }
+
     package func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
         try run { (tables) throws(StoreError) in
             guard let shelved = tables.shelvedRooms.removeValue(forKey: id), shelved.at >= notBefore else { return nil }

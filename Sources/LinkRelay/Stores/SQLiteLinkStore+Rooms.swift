@@ -21,6 +21,16 @@ extension SQLiteLinkStore {
         }
     }
 
+    package func shelvedRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
+        try await read { (db) throws(StoreError) in try Self.shelved(db, id, notBefore) }
+    }
+
+    private static func shelved(_ db: SQLiteConnection, _ id: InstanceID, _ notBefore: WallTime) throws(StoreError) -> [UInt8]? {
+        try db.first("SELECT sealed FROM shelved_room WHERE instance = ? AND at >= ?", .int(id.rawValue), .int(notBefore)) {
+            (row) throws(StoreError) in row.blob(0)
+        }
+    }
+
     package func unshelveRoom(_ id: InstanceID, notBefore: WallTime) async throws(StoreError) -> [UInt8]? {
         // Most rooms have nothing there: a read first keeps a herd of returning members off the write path.
         let found = try await read { (db) throws(StoreError) in
@@ -28,9 +38,7 @@ extension SQLiteLinkStore {
         }
         guard found != nil else { return nil }
         return try await write { (db) throws(StoreError) in
-            let sealed = try db.first(
-                "SELECT sealed FROM shelved_room WHERE instance = ? AND at >= ?", .int(id.rawValue), .int(notBefore)
-            ) { (row) throws(StoreError) in row.blob(0) }
+            let sealed = try Self.shelved(db, id, notBefore)
             try db.run("DELETE FROM shelved_room WHERE instance = ?", .int(id.rawValue))
             return sealed
         }
