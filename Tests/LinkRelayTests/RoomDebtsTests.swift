@@ -19,6 +19,17 @@ import Testing
 
     @Test func whatGoesInComesOut() { #expect(RoomDebts(decoding: sample.encoded()) == sample) }
 
+    /// As many as the settings let a room have.
+    @Test func thereMayBeManyOfEach() {
+        var debts = RoomDebts()
+        let many = 65_536
+        debts.commands = (0..<many).map { .init(id: Array("\($0)".utf8), type: [], remainingMs: 1, lastStatus: nil) }
+        debts.undelivered = Array(repeating: [1], count: many)
+        debts.unheard = Array(repeating: [], count: many)
+        debts.absent = Array(repeating: .init(installID: nil), count: many)
+        #expect(RoomDebts(decoding: debts.encoded()) == debts)
+    }
+
     @Test func nothingIsNothing() {
         #expect(RoomDebts().isEmpty)
         #expect(RoomDebts(decoding: RoomDebts().encoded())?.isEmpty == true)

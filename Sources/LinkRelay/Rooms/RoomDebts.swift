@@ -27,7 +27,6 @@ struct RoomDebts: Equatable, Sendable {
     var isEmpty: Bool { commands.isEmpty && undelivered.isEmpty && unheard.isEmpty && absent.isEmpty }
 
     private static let version: UInt8 = 1
-    private static let itemLimit = 4096
 
     // MARK: Encoding
 
@@ -70,7 +69,7 @@ struct RoomDebts: Equatable, Sendable {
     /// Nil for bytes of another version or shape.
     init?(decoding bytes: [UInt8]) {
         var reader = Reader(bytes: bytes[...])
-        guard reader.byte() == Self.version, let commandCount = reader.count(Self.itemLimit) else { return nil }
+        guard reader.byte() == Self.version, let commandCount = reader.count() else { return nil }
         for _ in 0..<commandCount {
             guard let id = reader.blob(), let type = reader.blob(), let remaining = reader.number(), let flag = reader.byte() else {
                 return nil
@@ -82,8 +81,8 @@ struct RoomDebts: Equatable, Sendable {
             }
             commands.append(Command(id: id, type: type, remainingMs: remaining, lastStatus: status))
         }
-        guard let first = reader.blobs(Self.itemLimit), let second = reader.blobs(Self.itemLimit),
-            let absentCount = reader.count(Self.itemLimit)
+        guard let first = reader.blobs(), let second = reader.blobs(),
+            let absentCount = reader.count()
         else { return nil }
         undelivered = first
         unheard = second
@@ -112,7 +111,8 @@ struct RoomDebts: Equatable, Sendable {
             return value
         }
 
-        mutating func count(_ limit: Int) -> Int? { number().flatMap { $0 <= UInt64(limit) ? Int($0) : nil } }
+        /// Of things that have a byte each at least.
+        mutating func count() -> Int? { number().flatMap { $0 <= UInt64(bytes.count) ? Int($0) : nil } }
 
         mutating func blob() -> [UInt8]? {
             guard let n = number(), n <= UInt64(bytes.count) else { return nil }
@@ -120,8 +120,8 @@ struct RoomDebts: Equatable, Sendable {
             return Array(bytes.prefix(Int(n)))
         }
 
-        mutating func blobs(_ limit: Int) -> [[UInt8]]? {
-            guard let n = count(limit) else { return nil }
+        mutating func blobs() -> [[UInt8]]? {
+            guard let n = count() else { return nil }
             var all: [[UInt8]] = []
             for _ in 0..<n {
                 guard let blob = blob() else { return nil }
