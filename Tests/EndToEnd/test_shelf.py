@@ -3,11 +3,21 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import threading
+import time
 
+import pytest
+
+from test_crash import can_join
+from test_disk import ANSWER_SECONDS, Pair
 from test_drain import told_to_leave
-from test_ends import command, heard, missed, room, say  # noqa: F401 (room is a fixture)
+from test_ends import command, heard, missed, room, say, status  # noqa: F401 (room is a fixture)
 from test_limits import metric
-from wire import CLOSE, frame
+from test_metrics import metrics, samples
+from test_store_faults import faulty  # noqa: F401 (a fixture)
+from wire import CLOSE, EngineSocket, frame
+
+# A room opens without what it is owed when the store has not said it within 3 s.
+OPEN_SECONDS = 5
 
 
 def held(relay, enter, install, name):
@@ -33,7 +43,7 @@ def stopping(relay, *members):
 
 
 def leave(member):
-    """Answers the relay's close frame: it has heard everything."""
+    """With a closing handshake: it has heard everything."""
     member.send(frame(CLOSE, b"\x0f\xa0"))
     member.end()
 
@@ -65,3 +75,81 @@ def test_what_is_on_the_shelf_still_stays_before_what_is_put_there(room, tmp_pat
     install = enter("sd")
     assert told(install, "command") == ["two", "four"]
     assert told(enter("client"), "commandStatus") == ["one", "three"]
+
+
+@pytest.fixture
+def owing(faulty):  # noqa: F811
+    """A relay on a disk that the test steers, started anew: it owes one room the end of `one` and the command `two`. And what enters that room."""
+    relay = faulty(presence_grace="1m").start()
+    _, key = relay.pair_self("owed")
+
+    def enter(role):
+        session = EngineSocket(relay)
+        session.role, session.early = role, session.enter(role, key)
+        return session
+
+    install, client = enter("sd"), enter("client")
+    missed(client, install, "one")
+    held(relay, enter, install, "two").close()
+    assert relay.stop() == 0
+    return relay.restart(), enter
+
+
+@pytest.mark.parametrize("hangs", ["with the question", "before the question"])
+def test_a_disk_that_hangs_at_the_takeover(owing, closing, hangs):
+    """The room opens all the same, others do not notice, and what it is owed comes as soon as the disk goes on."""
+    relay, enter = owing
+    _, other = relay.pair_self("other")
+    pair = closing(Pair(relay, other))
+    token = relay.token()
+    with relay.stalled():
+        began = time.monotonic()
+        if hangs == "before the question":
+            threading.Thread(target=relay.api, args=("POST", "/api/link", {}), kwargs={"token": token}, daemon=True).start()
+            while not relay.faults.waiting:
+                pass
+        entered = []
+        members = [threading.Thread(target=lambda role=role: entered.append(enter(role))) for role in ("sd", "client")]
+        for one in members:
+            one.start()
+        slowest = 0
+        while len(entered) < 2 and time.monotonic() - began < ANSWER_SECONDS:
+            slowest = max(slowest, pair.exchange())
+            assert can_join(relay, other, role="client")
+        for one in members:
+            one.join(20)
+        assert len(entered) == 2 and time.monotonic() - began < OPEN_SECONDS and slowest < 1
+        install, client = sorted(entered, key=lambda one: one.role != "sd")
+        say(client, command("three"))
+        install.upto(b'42["command",{"id":"three"')
+        install.text(status("three"))
+        assert heard(client, "three") == status("three")
+        # Then the question is withdrawn, and put again later.
+        while hangs == "before the question" and samples(metrics(relay))['linkrelay_store_failures_total{kind="busy"}'] == 0:
+            pass
+        assert relay.faults.waiting
+    assert heard(client, "one") == status("one")
+    install.upto(b'42["command",{"id":"two"')
+    install.text(status("two"))
+    assert heard(client, "two") == status("two")
+    leave(client)
+    leave(install)
+    assert relay.stop() == 0
+    relay.restart()
+    assert told(enter("client"), "commandStatus") == ["one"]
+
+
+def test_a_drain_while_the_disk_hangs(owing):
+    """What is owed is on its way from the shelf when the room is put aside again: both are there for the next process."""
+    relay, enter = owing
+    with relay.stalled():
+        install, client = enter("sd"), enter("client")
+        missed(client, install, "three")
+        stopped = stopping(relay, install)
+        leave(install)
+        assert relay.faults.waiting
+    stopped.join(20)
+    assert relay.process.poll() == 0
+    relay.restart()
+    assert told(enter("sd"), "command") == ["two"]
+    assert sorted(told(enter("client"), "commandStatus")) == ["one", "three"]

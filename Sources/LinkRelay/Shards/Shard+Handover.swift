@@ -69,19 +69,21 @@ extension Shard {
     /// Clients of all kinds are back within this time after a restart.
     static let takeOverMs: UInt64 = 120_000
 
-    /// Seats the session when the shelf has answered: it is asked once a room, and nobody sits down before the room has its debts.
+    /// Seats the session when the shelf has answered: it is asked once a room, and nobody sits down before the room has its debts, unless
+    /// the store fails or lets everybody wait.
     func takeOver(_ session: Session, _ seat: PendingSeat) {
         beginLookUp(session)
         let room = seat.ticket.room
         takeOvers[room, default: []].append((session.serial, seat))
-        if takeOvers[room]?.count == 1 { askShelf(seat.ticket) }
+        guard takeOvers[room]?.count == 1 else { return }
+        askShelf(seat.ticket)
+        schedule(inMs: UInt64(StoreRules.queueMilliseconds), .shelfOverdue(room))
     }
 
     private func askShelf(_ ticket: RoomTicket) {
-        guard shared.shards.indices.contains(index) else { return }
+        guard shared.shards.indices.contains(index), shelfAsked.insert(ticket.room).inserted else { return }
         let home = shared.shards[index]
         let shared = shared
-        shelfAsked.insert(ticket.room)
         shared.handoversUnderWay.withLock { $0 += 1 }
         Task {
             let answer = await shared.keys.unshelve(ticket.room)
@@ -104,19 +106,33 @@ extension Shard {
         case .debts(let bytes): if let debts = RoomDebts(decoding: bytes) { restore(debts, in: room(for: ticket)) }
         case .nothing: break
         case .unavailable:
-            if takeOvers[ticket.room] != nil { shared.log.write(.error, "room_not_taken_over", ["room": .string(ticket.room.description)]) }
+            noteNotTakenOver(ticket.room)
             schedule(inMs: Self.shelfRetryMs, .shelf(ticket))
         }
-        for (serial, seat) in takeOvers.removeValue(forKey: ticket.room) ?? [] {
+        seatWaiting(in: ticket.room)
+        // Those who waited may all have gone.
+        guard let room = rooms[ticket.room], room.memberCount == 0 else { return }
+        markDirty(room)
+        shelveIfDrained(room)
+    }
+
+    /// The disk hangs: the room opens, and what it is owed is delivered when the answer comes.
+    func shelfOverdue(_ room: RoomID) {
+        noteNotTakenOver(room)
+        seatWaiting(in: room)
+    }
+
+    private func noteNotTakenOver(_ room: RoomID) {
+        if takeOvers[room] != nil { shared.log.write(.error, "room_not_taken_over", ["room": .string(room.description)]) }
+    }
+
+    private func seatWaiting(in room: RoomID) {
+        for (serial, seat) in takeOvers.removeValue(forKey: room) ?? [] {
             lookUps[serial] = nil
             guard let session = sessions[serial], session.isJoining else { continue }
             session.isJoining = false
             take(session, seat)
         }
-        // Those who waited may all have gone.
-        guard let room = rooms[ticket.room], room.memberCount == 0 else { return }
-        markDirty(room)
-        shelveIfDrained(room)
     }
 
     private func restore(_ debts: RoomDebts, in room: Room) {

@@ -126,6 +126,7 @@ final class Shard {
         case .joinOverdue(let serial): if let session = sessions[serial] { joinOverdue(session) }
         case .storeFailure(let serial): if let session = sessions[serial] { closeForStoreFailure(session) }
         case .shelf(let ticket): shelfRetryDue(ticket)
+        case .shelfOverdue(let room): shelfOverdue(room)
         case .approval(let serial): if let session = sessions[serial] { approvalExpired(session) }
         case .leaving(let serial): if let session = sessions[serial] { leavingExpired(session) }
         }
@@ -216,6 +217,7 @@ enum ShardTimer {
     case joinOverdue(UInt64)
     case storeFailure(UInt64)
     case shelf(RoomTicket)
+    case shelfOverdue(RoomID)
 }
 
 /// Frames that never change, made once a loop.
