@@ -153,3 +153,26 @@ def test_a_drain_while_the_disk_hangs(owing):
     relay.restart()
     assert told(enter("sd"), "command") == ["two"]
     assert sorted(told(enter("client"), "commandStatus")) == ["one", "three"]
+
+
+@pytest.mark.parametrize("why", ["answered", "timeout"])
+def test_what_ended_after_the_start_is_not_delivered_again(room, why):  # noqa: F811
+    """A command taken over from the process before: an answer proves that it arrived, and one whose time is up waits no longer."""
+    relay, enter = room(presence_grace="1m", command_timeout="1m" if why == "answered" else "2s")
+    leave(held(relay, enter, enter("sd"), "one"))
+    assert relay.stop() == 0
+    relay.restart()
+    if why == "answered":
+        install = enter("sd")
+        client = enter("client")
+        install.upto(b'42["command",{"id":"one"')
+        # Before it has answered the ping that would prove it as well.
+        install.text(status("one"))
+        assert heard(client, "one") == status("one")
+        leave(client)
+        leave(install)
+        assert relay.stop() == 0
+        relay.restart()
+    else:
+        assert '"timeout"' in heard(enter("client"), "one")
+    assert told(enter("sd"), "command") == []

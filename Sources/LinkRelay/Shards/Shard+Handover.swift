@@ -174,7 +174,12 @@ extension Shard {
         for payload in payloads {
             guard let command = framed(.command, payload) else { continue }
             room.commandSequence &+= 1
-            room.held.append(HeldCommand(command: command, sequence: room.commandSequence, row: -1))
+            let row = unsentRow(of: command, in: room)
+            if row >= 0 {
+                room.ledger.setHeld(row: row, true)
+                room.ledger.setSequence(row: row, room.commandSequence)
+            }
+            room.held.append(HeldCommand(command: command, sequence: room.commandSequence, row: row))
             setHeldBytes(room, room.heldBytes + command.byteCount)
         }
         for var held in later {
@@ -183,6 +188,13 @@ extension Shard {
             if held.row >= 0 { room.ledger.setSequence(row: held.row, held.sequence) }
             room.held.append(held)
         }
+    }
+
+    /// Its row in the ledger, so that its end takes it out of those that wait and an answer proves that it arrived; -1 if it has none.
+    private func unsentRow(of command: FramedPayload, in room: Room) -> Int {
+        let id = TruncatedEnvelope.routingFields(command.message.bytes).id
+        guard let row = id.withUnsafeBytes({ room.ledger.find(id: $0) }), room.ledger.sequence(row: row) == 0 else { return -1 }
+        return row
     }
 
     private func framed(_ event: Event, _ payload: [UInt8]) -> FramedPayload? {
