@@ -2,6 +2,8 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import contextlib
+import sqlite3
 import threading
 import time
 
@@ -176,3 +178,50 @@ def test_what_ended_after_the_start_is_not_delivered_again(room, why):  # noqa: 
     else:
         assert '"timeout"' in heard(enter("client"), "one")
     assert told(enter("sd"), "command") == []
+
+
+def shelved_count(relay):
+    """How many rooms are on the shelf."""
+    database = sqlite3.connect(f"file:{relay.data / 'linkrelay.sqlite'}?mode=ro", uri=True, timeout=10)
+    try:
+        return database.execute("SELECT count(*) FROM shelved_room").fetchone()[0]
+    finally:
+        database.close()
+
+
+@pytest.mark.parametrize("first", ["written", "under way"])
+@pytest.mark.parametrize("second", ["an end nobody heard", "nothing"])
+def test_a_room_that_is_put_aside_twice(faulty, closing, first, second):  # noqa: F811
+    """Nobody is there when the relay is told to stop, but somebody comes in the drain: what the room owes afterwards counts."""
+    retention = "0s" if second == "nothing" else "2m"
+    relay = faulty(loops=1, presence_grace="1m", drain_window="5s", result_retention=retention).start()
+    _, key = relay.pair_self("twice")
+
+    def enter(role):
+        session = EngineSocket(relay)
+        session.early = session.enter(role, key)
+        return session
+
+    leave(held(relay, enter, enter("sd"), "one"))
+    # In no room yet, and among the last to be sent away.
+    install = EngineSocket(relay)
+    others = [closing(EngineSocket(relay)) for _ in range(100)]
+    with relay.stalled() if first == "under way" else contextlib.nullcontext():
+        stopped = stopping(relay)
+        while not (relay.faults.waiting if first == "under way" else shelved_count(relay)):
+            pass
+        install.enter("sd", key)
+        install.upto(b'42["command",{"id":"one"')
+        install.text(status("one", ack=1))
+        install.upto(b"431[")
+        # By its own word, so that nobody waits for its return.
+        install.text('42["leave"]')
+        install.text('422["iam",{"type":"sd"}]')
+        install.upto(b"432[")
+    for session in (install, *others):
+        session.close()
+    stopped.join(20)
+    assert relay.process.poll() == 0
+    relay.restart()
+    assert told(enter("sd"), "command") == []
+    assert told(enter("client"), "commandStatus") == ([] if second == "nothing" else ["one"])

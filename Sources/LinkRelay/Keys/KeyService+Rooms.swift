@@ -6,11 +6,16 @@
 import LinkProtocol
 
 extension KeyService {
-    /// Puts aside what this process owes, behind what an earlier one left and nobody took. How much did not fit; nil when it is not on disk.
+    /// Puts aside what this process owes, in place of what it put aside before and behind what an earlier one left and nobody took. How much
+    /// did not fit; nil when it is not on disk.
     func shelve(_ room: RoomID, _ debts: RoomDebts, _ ceilings: DebtCeilings) async -> Int? {
         do {
             let (all, droppedCount) = try await debts.behind(earlierDebts(of: room), ceilings)
-            try await store.shelveRoom(room.instance, vault.seal(room: all.encoded()), at: wallClock())
+            if all.isEmpty {
+                _ = try await store.unshelveRoom(room.instance, notBefore: oldestShelved)
+            } else {
+                try await store.shelveRoom(room.instance, vault.seal(room: all.encoded()), at: wallClock())
+            }
             return droppedCount
         } catch {
             return nil

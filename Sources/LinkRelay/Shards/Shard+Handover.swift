@@ -5,19 +5,23 @@
 import LinkProtocol
 
 extension Shard {
-    /// While draining, a room that lost its last member is put on the shelf. One at a time: the last to be written is the last to be known.
+    /// While draining, a room that lost its last member is put on the shelf; one that is there already once more, also if it owes nothing now.
     func shelveIfDrained(_ room: Room) {
         guard shared.isDraining, room.memberCount == 0, rooms[room.id] === room, shared.shards.indices.contains(index) else { return }
         // What the shelf is giving out just now has to come with it: its answer leads here again.
         guard !shelfAsked.contains(room.id) else { return }
+        // One at a time: the last to be written is the last to be known.
         guard shelving[room.id] == nil else { return shelving[room.id] = true }
         let debts = debts(of: room)
-        guard !debts.isEmpty else { return }
-        let id = room.id
+        if !debts.isEmpty || shelved.contains(room.id) { shelve(room.id, debts) }
+    }
+
+    private func shelve(_ id: RoomID, _ debts: RoomDebts) {
         let ceilings = limits.debtCeilings
         let shared = shared
         let home = shared.shards[index]
         shelving[id] = false
+        shelved.insert(id)
         shared.handoversUnderWay.withLock { $0 += 1 }
         Task {
             let droppedCount = await shared.keys.shelve(id, debts, ceilings)
@@ -25,13 +29,15 @@ extension Shard {
                 shared.log.write(.warning, "shelf_full", ["room": .string(id.description), "dropped": .int(Int64(droppedCount))])
             }
             if droppedCount == nil { shared.log.write(.error, "room_not_shelved", ["room": .string(id.description)]) }
-            await home.run { $0.shelved(id) }
+            await home.run { $0.hasShelved(id) }
             shared.handoversUnderWay.withLock { $0 -= 1 }
         }
     }
 
-    private func shelved(_ id: RoomID) {
-        if shelving.removeValue(forKey: id) == true, let room = rooms[id] { shelveIfDrained(room) }
+    private func hasShelved(_ id: RoomID) {
+        guard shelving.removeValue(forKey: id) == true else { return }
+        // A room that is gone owes nothing any more.
+        if let room = rooms[id] { shelveIfDrained(room) } else { shelve(id, RoomDebts()) }
     }
 
     private func debts(of room: Room) -> RoomDebts {

@@ -34,6 +34,8 @@ final class Shard {
     var shelfAsked: Set<RoomID> = []
     /// Rooms on their way to the shelf; true: something changed meanwhile.
     var shelving: [RoomID: Bool] = [:]
+    /// Rooms that this drain has put there.
+    var shelved: Set<RoomID> = []
     /// Bytes that the rooms here keep for members that are away, and of ends that may not have been heard.
     var keptBytes = 0
     /// By session serial; empty unless owners approve their extensions.
