@@ -12,7 +12,7 @@ import pytest
 from test_crash import can_join
 from test_disk import ANSWER_SECONDS, Pair
 from test_drain import told_to_leave
-from test_ends import command, heard, missed, room, say, status  # noqa: F401 (room is a fixture)
+from test_ends import command, heard, missed, room, say, status, unheard_full  # noqa: F401 (room is a fixture)
 from test_limits import metric
 from test_metrics import metrics, samples
 from test_store_faults import faulty  # noqa: F401 (a fixture)
@@ -225,3 +225,27 @@ def test_a_room_that_is_put_aside_twice(faulty, closing, first, second):  # noqa
     relay.restart()
     assert told(enter("sd"), "command") == []
     assert told(enter("client"), "commandStatus") == ([] if second == "nothing" else ["one"])
+
+
+def test_what_was_put_aside_under_another_retention(room):  # noqa: F811
+    """`result-retention` 0 from the next start on: ends that nobody heard are dropped and counted, commands are delivered all the same."""
+    relay, enter = room(presence_grace="1m")
+    install = enter("sd")
+    for name in ("one", "two"):
+        missed(enter("client"), install, name)
+    leave(held(relay, enter, install, "three"))
+    assert relay.stop() == 0
+    relay.settings["result_retention"] = "0s"
+    relay.restart()
+    install = enter("sd")
+    assert unheard_full(relay) == 2
+    assert told(install, "command") == ["three"]
+    client = enter("client")
+    assert told(client, "commandStatus") == []
+    install.text(status("three"))
+    assert heard(client, "three") == status("three")
+    leave(client)
+    # And so are those whose client is away from then on.
+    missed(enter("client"), install, "four")
+    assert unheard_full(relay) == 3
+    assert told(enter("client"), "commandStatus") == []

@@ -12,7 +12,7 @@ enum DropReason: Int, CaseIterable, Sendable {
     case oversize
     /// A statement about a command that nobody in the room is there to hear.
     case noListener
-    /// A command's end that its requester may not have heard: the room keeps too many of those already.
+    /// A command's end that its requester may not have heard: the room keeps too many of those already, or none at all.
     case unheardFull
     case noMemory
 

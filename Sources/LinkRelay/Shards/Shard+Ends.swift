@@ -17,9 +17,12 @@ extension Shard {
     }
 
     private func remember(_ status: FramedPayload, for requester: UInt64, in room: Room) {
+        guard isSeated(requester, in: room) else {
+            status.message.retain()
+            return keepUnheard(status, room)
+        }
         guard limits.resultRetentionMs > 0 else { return }
         status.message.retain()
-        guard isSeated(requester, in: room) else { return keepUnheard(status, room) }
         let ceiling = min(limits.heldCommandBytes, max(0, limits.keptMemoryBytes - keptBytes))
         change(recentEnds(of: room)) { $0.note(.init(status: status, requester: requester, atMs: nowMs), byteCeiling: ceiling) }
     }
