@@ -60,6 +60,15 @@ def heard(client, name):
     return (early or client.upto(start))[-1].decode()
 
 
+def hears_only_the_end_of(name, client, install, *earlier):
+    """A later command's end, and nothing of the earlier ones."""
+    say(client, command(name))
+    install.upto(b'42["command",{"id":"%s"' % name.encode())
+    install.text(status(name))
+    told = b"".join([*client.early, *client.upto(b'42["commandStatus",{"id":"%s"' % name.encode())])
+    assert [one for one in earlier if b'"%s"' % one.encode() in told] == []
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_end_sent_into_a_dead_connection_is_told_again(room, kind):
     """The client never reads it: its network is gone, and then the connection breaks."""
@@ -95,11 +104,7 @@ def test_who_has_said_goodbye_is_told_nothing_twice(room):
     assert heard(client, "one") == status("one")
     client.send(frame(CLOSE, b"\x03\xe8"))
     client.end()
-    back = enter("client")
-    back.text(command("two"))
-    install.upto(b'42["command",{"id":"two"')
-    install.text(status("two"))
-    assert b"one" not in b"".join(back.upto(b'42["commandStatus",{"id":"two"'))
+    hears_only_the_end_of("two", enter("client"), install, "one")
 
 
 def test_an_end_waits_for_each_client(room):
@@ -224,12 +229,7 @@ def test_an_end_is_forgotten_in_time(room):
         install.text("3")
         time.sleep(0.2)
     assert metric(relay, "message_bytes") == empty
-    back = enter("client")
-    say(back, command("three"))
-    install.upto(b'42["command",{"id":"three"')
-    install.text(status("three"))
-    told = b"".join([*back.early, *back.upto(b'42["commandStatus",{"id":"three"')])
-    assert b'"one"' not in told and b'"two"' not in told
+    hears_only_the_end_of("three", enter("client"), install, "one", "two")
 
 
 def test_so_many_ends_wait_and_no_more(room):
@@ -242,11 +242,7 @@ def test_so_many_ends_wait_and_no_more(room):
     back = enter("client")
     assert heard(back, "one") == status("one")
     assert heard(back, "two")
-    say(back, command("four"))
-    install.upto(b'42["command",{"id":"four"')
-    install.text(status("four"))
-    told = b"".join([*back.early, *back.upto(b'42["commandStatus",{"id":"four"')])
-    assert b'"three"' not in told
+    hears_only_the_end_of("four", back, install, "three")
 
 
 def test_all_that_waits_stays_within_a_quarter_of_the_memory(make_relay):
