@@ -79,6 +79,24 @@ def test_what_is_on_the_shelf_still_stays_before_what_is_put_there(room, tmp_pat
     assert told(enter("client"), "commandStatus") == ["one", "three"]
 
 
+def test_a_late_answer_comes_before_what_waits_already(room, tmp_path):  # noqa: F811
+    """The store works again while the room waits for its extension once more: commands are delivered in order, and it is missed once."""
+    relay, enter = room(fault_store=tmp_path / "store-is-down", presence_grace="1m")
+    leave(held(relay, enter, enter("sd"), "one"))
+    assert relay.stop() == 0
+    relay.restart()
+    relay.break_store()
+    client = held(relay, enter, enter("sd"), "two")
+    relay.wait_log("room_not_taken_over")
+    relay.mend_store()
+    relay.wait_log("room_taken_over")
+    other = enter("client")
+    assert other.upto(b'42["roomPresence"')[-1] == b'42["roomPresence",{"client":2,"sd":1}]'
+    assert told(enter("sd"), "command") == ["one", "two"]
+    for session in (client, other):
+        session.close()
+
+
 @pytest.fixture
 def owing(faulty):  # noqa: F811
     """A relay on a disk that the test steers, started anew: it owes one room the end of `one` and the command `two`. And what enters that room."""
