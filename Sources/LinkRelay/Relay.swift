@@ -237,7 +237,9 @@ package final class Relay: Sendable {
         let patience = shared.settings.drainWindow.wholeMilliseconds.addingClamped(4_000)
         if await isEmpty(withinMs: patience) { return }
         for shard in shards { await shard.run { $0.cutOffStragglers() } }
-        _ = await isEmpty(withinMs: 1_000)
+        if await isEmpty(withinMs: 4_000) { return }
+        // The disk hangs. What it has not taken by now may be lost.
+        log.write(.error, "drain_incomplete", ["rooms": .count(shared.handoversUnderWay.withLock { $0 })])
     }
 
     /// Waits until no session is left and every drained room is on the shelf. False when that took longer.
@@ -253,15 +255,16 @@ package final class Relay: Sendable {
         return false
     }
 
-    /// Ends the loops and closes the store. Call after `drain()`, or alone for an abrupt end.
+    /// Closes the store and ends the loops, in that order: whoever waits for the store is answered on a loop. Call after `drain()`, or alone for
+    /// an abrupt end.
     package func stop() async {
         state.withLock { $0.maintenance }?.cancel()
         shared.startDraining()
+        await store.close()
         for shard in shards { shard.loop.stop() }
         await exits.all()
         closeSockets()
         state.withLock { $0.adminSocket }?.close()
-        await store.close()
     }
 }
 

@@ -175,6 +175,19 @@ def test_a_drain_while_the_disk_hangs(owing):
     assert sorted(told(enter("client"), "commandStatus")) == ["one", "three"]
 
 
+def test_a_disk_that_hangs_longer_than_the_drain(owing):
+    """The operator is told what may be lost, and the end is an orderly one as soon as the disk goes on."""
+    relay, enter = owing
+    with relay.stalled():
+        install = enter("sd")
+        stopped = stopping(relay, install)
+        leave(install)
+        assert "rooms=1" in relay.wait_log("drain_incomplete")
+    stopped.join(20)
+    assert relay.process.poll() == 0
+    relay.wait_log("room_not_shelved")
+
+
 @pytest.mark.parametrize("why", ["answered", "timeout"])
 def test_what_ended_after_the_start_is_not_delivered_again(room, why):  # noqa: F811
     """A command taken over from the process before: an answer proves that it arrived, and one whose time is up waits no longer."""

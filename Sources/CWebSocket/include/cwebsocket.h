@@ -192,7 +192,7 @@ void cws_loop_stop(cws_loop *l);
 /* After cws_loop_run returned (or if it never ran). */
 void cws_loop_free(cws_loop *l);
 /* Any thread; runs fn(arg) on the loop, in the order of posting relative to other posts and to connections moved here. False (fn will not run)
- * when out of memory. */
+ * when out of memory, and once cws_loop_run has returned. */
 bool cws_loop_post(cws_loop *l, void (*fn)(void *CWS_NULLABLE arg), void *CWS_NULLABLE arg);
 /* Any thread: is this the thread that runs l? */
 bool cws_loop_is_current(const cws_loop *l);
