@@ -18,9 +18,10 @@ extension RoomDebts {
         if earlier.isEmpty { return (self, 0) }
         var all = earlier
         var droppedCount = 0
+        let places = Dictionary(zip(earlier.commands.map(\.id), earlier.commands.indices), uniquingKeysWith: { first, _ in first })
         for command in commands {
             // The same command, sent again while the earlier debts were not known: what is known of it now counts.
-            if let known = all.commands.firstIndex(where: { $0.id == command.id }) {
+            if let known = places[command.id] {
                 all.commands[known] = command
             } else if all.commands.count < ceilings.commandCount {
                 all.commands.append(command)
