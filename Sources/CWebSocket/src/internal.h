@@ -193,34 +193,11 @@ bool cws_tls_attach(cws_conn *c, cws_tls *t);
 /* Encrypted bytes that c holds: not in the kernel any more, and not yet OpenSSL's. */
 size_t cws_tls_kept_bytes(const cws_conn *c);
 
-struct ssl_st; /* OpenSSL's SSL */
-
-/* tls_records.c: what one read gave of the connection that is being read. Empty whenever none is. */
+/* What one read of the socket gave (tls_records.c); empty whenever no connection is being read. */
 typedef struct cws_tls_window { uint8_t *bytes; size_t at, n; } cws_tls_window;
-typedef enum cws_tls_socket {
-    CWS_TLS_SOCKET_EMPTY, CWS_TLS_SOCKET_UNREAD, CWS_TLS_SOCKET_ENDED, CWS_TLS_SOCKET_BROKEN
-} cws_tls_socket;
-/* One connection's side of it. Stays where it is for as long as the SSL lives. */
-typedef struct cws_tls_input {
-    cws_conn *conn;
-    cws_spill *kept;       /* read before, comes first; its owner frees it */
-    size_t room;           /* what the reader can still take, decrypted */
-    cws_tls_socket socket; /* as far as this turn knows */
-} cws_tls_input;
-/* Makes ssl read through `in` and write to the connection's socket. False: no memory. */
-bool cws_tls_input_attach(cws_tls_input *in, struct ssl_st *ssl);
-/* Around all that reads in a turn. End false: no memory for what is left, which is lost. */
-void cws_tls_input_begin(cws_tls_input *in, size_t room);
-bool cws_tls_input_end(cws_tls_input *in);
-/* Between the two: are there bytes that OpenSSL has not seen? */
-bool cws_tls_input_has_more(const cws_tls_input *in);
 
 /* tls_context.c, any thread */
 cws_tls *cws_tls_retain(cws_tls *t);
-/* A server's side of one connection under the present certificate; NULL: no memory. */
-struct ssl_st *cws_tls_open(cws_tls *t);
-/* "what: why", from OpenSSL's queue (which it empties) or else from errno. */
-void cws_tls_explain(const char *what, char *error, size_t n);
 
 /* ---- HTTP */
 

@@ -4,13 +4,12 @@
  * Never blocks, never logs, and never leaves bytes behind that the kernel has given without has_pending saying so.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "internal.h"
+#include "tls_internal.h"
 
 #define RECORD_BYTES 16384u           /* RFC 8446 5.1 */
 #define IDLE_RECORDS 8                /* records without data (KeyUpdates) that one read takes: they cost most and give nothing */

@@ -3,14 +3,13 @@
  * Never puts a key or what OpenSSL quotes from a file into an error text. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "tls_internal.h"
 
 /* TLS 1.2: forward secret and authenticated only. TLS 1.3 has no others. */
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"

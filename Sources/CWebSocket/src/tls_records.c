@@ -5,12 +5,11 @@
  * socket) stays with the connection and counts as buffered. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <openssl/bio.h>
-#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "internal.h"
+#include "tls_internal.h"
 
 #define RECORD_HEAD_BYTES 5u           /* RFC 8446 5.1 */
 #define WINDOW_BYTES (64u * 1024u)

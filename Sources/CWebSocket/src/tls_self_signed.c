@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "tls_internal.h"
 
 #define DAYS 397      /* longer ones are refused by some systems even when a person trusts them */
 #define NAME_BYTES 254u
