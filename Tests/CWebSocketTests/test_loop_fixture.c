@@ -477,7 +477,7 @@ static void run_call(void *arg)
 void fixture_call(fixture_side *s, void (*fn)(fixture_side *s))
 {
     call k = {.side = s, .fn = fn};
-    if (cws_loop_post(s->loop, run_call, &k))
+    if (cws_loop_post(s->loop, run_call, &k) == CWS_OK)
         (void)CHECK(fixture_wait(s->of, &k.done, 1));
 }
 
@@ -493,7 +493,7 @@ cws_loop_stats fixture_stats(fixture_side *s)
     cws_loop_stats out = {0};
     unsigned done = 0;
     void *pair[3] = {s, &out, &done};
-    if (cws_loop_post(s->loop, read_stats, pair))
+    if (cws_loop_post(s->loop, read_stats, pair) == CWS_OK)
         (void)CHECK(fixture_wait(s->of, &done, 1));
     return out;
 }
@@ -508,7 +508,7 @@ static void wait_at_gate(void *arg)
 void fixture_hold(fixture_side *s, fixture_gate *g)
 {
     *g = (fixture_gate){.of = s->of};
-    if (cws_loop_post(s->loop, wait_at_gate, g))
+    if (cws_loop_post(s->loop, wait_at_gate, g) == CWS_OK)
         (void)CHECK(fixture_wait(s->of, &g->entered, 1));
 }
 

@@ -196,14 +196,14 @@ TEST(loop_posts_in_order)
     step steps[64];
     for (int i = 0; i < 64; i++) {
         steps[i] = (step){.side = &f.sides[0], .number = i};
-        CHECK(cws_loop_post(f.sides[0].loop, take_step, &steps[i]));
+        CHECK(cws_loop_post(f.sides[0].loop, take_step, &steps[i]) == CWS_OK);
     }
     cws_loop_stop(f.sides[0].loop); /* posts before it still run */
     (void)pthread_join(f.sides[0].thread, NULL);
     CHECK(f.step_count == 64);
     for (int i = 0; i < 64; i++)
         CHECK(f.steps[i] == i);
-    CHECK(!cws_loop_post(f.sides[0].loop, take_step, &steps[0]));
+    CHECK(cws_loop_post(f.sides[0].loop, take_step, &steps[0]) == CWS_WRONG_STATE);
     cws_loop_free(f.sides[0].loop);
 }
 

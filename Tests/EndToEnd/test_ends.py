@@ -178,6 +178,25 @@ def missed(client, install, name, pad=""):
     install.upto(b"431[")
 
 
+def held(relay, enter, install, name):
+    """Its extension vanishes; a command waits for it, whose sender is still there."""
+    before = metric(relay, "vanished_total")
+    install.reset()
+    while metric(relay, "vanished_total") == before:
+        pass
+    client = enter("client")
+    say(client, command(name))
+    say(client, '422["iam",{"type":"client"}]')
+    client.upto(b"432[")
+    return client
+
+
+def answered(client, install, name):
+    """The end of a command that the extension has: its client hears it."""
+    install.text(status(name))
+    assert heard(client, name) == status(name)
+
+
 def unheard_full(relay):
     return samples(metrics(relay))['linkrelay_messages_dropped_total{reason="unheard_full"}']
 
@@ -186,17 +205,12 @@ def unheard_full(relay):
 def test_the_shelf_is_asked_again_after_a_failure(room, tmp_path, waits_for):
     """The store fails while the first member returns: the room opens without what it is owed, and is told as soon as the store can say it."""
     relay, enter = room(fault_store=tmp_path / "store-is-down")
-    install, client = enter("sd"), enter("client")
+    install = enter("sd")
     if waits_for == "the client":
-        missed(client, install, "one")
+        missed(enter("client"), install, "one")
         install.close()
     else:
-        install.reset()
-        relay.wait_log("event=vanished")
-        say(client, command("one"))
-        say(client, '422["iam",{"type":"client"}]')
-        client.upto(b"432[")
-        client.reset()
+        held(relay, enter, install, "one").reset()
     assert relay.stop() == 0
     relay.restart()
     relay.break_store()
@@ -205,8 +219,7 @@ def test_the_shelf_is_asked_again_after_a_failure(room, tmp_path, waits_for):
     # Work goes on meanwhile.
     say(client, command("two"))
     install.upto(b'42["command",{"id":"two"')
-    install.text(status("two"))
-    assert heard(client, "two") == status("two")
+    answered(client, install, "two")
     relay.mend_store()
     if waits_for == "the client":
         assert heard(client, "one") == status("one")

@@ -12,27 +12,13 @@ import pytest
 from test_crash import can_join
 from test_disk import ANSWER_SECONDS, Pair
 from test_drain import told_to_leave
-from test_ends import command, heard, missed, room, say, status, unheard_full  # noqa: F401 (room is a fixture)
-from test_limits import metric
+from test_ends import answered, command, heard, held, missed, room, say, status, unheard_full  # noqa: F401 (room is a fixture)
 from test_metrics import metrics, samples
 from test_store_faults import faulty  # noqa: F401 (a fixture)
 from wire import CLOSE, EngineSocket, frame
 
 # A room opens without what it is owed when the store has not said it within 3 s; and this machine may be busy.
 OPEN_SECONDS = 7
-
-
-def held(relay, enter, install, name):
-    """Its extension vanishes; a command waits for it, whose sender is still there."""
-    before = metric(relay, "vanished_total")
-    install.reset()
-    while metric(relay, "vanished_total") == before:
-        pass
-    client = enter("client")
-    say(client, command(name))
-    say(client, '422["iam",{"type":"client"}]')
-    client.upto(b"432[")
-    return client
 
 
 def stopping(relay, *members):
@@ -48,6 +34,14 @@ def leave(member):
     """With a closing handshake: it has heard everything."""
     member.send(frame(CLOSE, b"\x0f\xa0"))
     member.end()
+
+
+def restart_without(relay, *members):
+    """The next process, when these have left."""
+    for member in members:
+        leave(member)
+    assert relay.stop() == 0
+    return relay.restart()
 
 
 def told(session, kind):
@@ -82,9 +76,7 @@ def test_what_is_on_the_shelf_still_stays_before_what_is_put_there(room, tmp_pat
 def test_a_late_answer_comes_before_what_waits_already(room, tmp_path):  # noqa: F811
     """The store works again while the room waits for its extension once more: commands are delivered in order, and it is missed once."""
     relay, enter = room(fault_store=tmp_path / "store-is-down", presence_grace="1m")
-    leave(held(relay, enter, enter("sd"), "one"))
-    assert relay.stop() == 0
-    relay.restart()
+    restart_without(relay, held(relay, enter, enter("sd"), "one"))
     relay.break_store()
     client = held(relay, enter, enter("sd"), "two")
     relay.wait_log("room_not_taken_over")
@@ -111,8 +103,7 @@ def owing(faulty):  # noqa: F811
     install, client = enter("sd"), enter("client")
     missed(client, install, "one")
     held(relay, enter, install, "two").close()
-    assert relay.stop() == 0
-    return relay.restart(), enter
+    return restart_without(relay), enter
 
 
 @pytest.mark.parametrize("hangs", ["with the question", "before the question"])
@@ -142,20 +133,15 @@ def test_a_disk_that_hangs_at_the_takeover(owing, closing, hangs):
         install, client = sorted(entered, key=lambda one: one.role != "sd")
         say(client, command("three"))
         install.upto(b'42["command",{"id":"three"')
-        install.text(status("three"))
-        assert heard(client, "three") == status("three")
+        answered(client, install, "three")
         # Then the question is withdrawn, and put again later.
         while hangs == "before the question" and samples(metrics(relay))['linkrelay_store_failures_total{kind="busy"}'] == 0:
             pass
         assert relay.faults.waiting
     assert heard(client, "one") == status("one")
     install.upto(b'42["command",{"id":"two"')
-    install.text(status("two"))
-    assert heard(client, "two") == status("two")
-    leave(client)
-    leave(install)
-    assert relay.stop() == 0
-    relay.restart()
+    answered(client, install, "two")
+    restart_without(relay, client, install)
     assert told(enter("client"), "commandStatus") == ["one"]
 
 
@@ -192,20 +178,14 @@ def test_a_disk_that_hangs_longer_than_the_drain(owing):
 def test_what_ended_after_the_start_is_not_delivered_again(room, why):  # noqa: F811
     """A command taken over from the process before: an answer proves that it arrived, and one whose time is up waits no longer."""
     relay, enter = room(presence_grace="1m", command_timeout="1m" if why == "answered" else "2s")
-    leave(held(relay, enter, enter("sd"), "one"))
-    assert relay.stop() == 0
-    relay.restart()
+    restart_without(relay, held(relay, enter, enter("sd"), "one"))
     if why == "answered":
         install = enter("sd")
         client = enter("client")
         install.upto(b'42["command",{"id":"one"')
         # Before it has answered the ping that would prove it as well.
-        install.text(status("one"))
-        assert heard(client, "one") == status("one")
-        leave(client)
-        leave(install)
-        assert relay.stop() == 0
-        relay.restart()
+        answered(client, install, "one")
+        restart_without(relay, client, install)
     else:
         assert '"timeout"' in heard(enter("client"), "one")
     assert told(enter("sd"), "command") == []
@@ -273,8 +253,7 @@ def test_what_was_put_aside_under_another_retention(room):  # noqa: F811
     assert told(install, "command") == ["three"]
     client = enter("client")
     assert told(client, "commandStatus") == []
-    install.text(status("three"))
-    assert heard(client, "three") == status("three")
+    answered(client, install, "three")
     leave(client)
     # And so are those whose client is away from then on.
     missed(enter("client"), install, "four")

@@ -18,14 +18,14 @@ import Testing
         if case .debts(let bytes) = answer { RoomDebts(decoding: bytes) } else { nil }
     }
 
-    private func roomOf(_ bench: KeyBench) async throws -> RoomID {
-        RoomID(try await bench.inner.newInstance(bench.user, code: 1).id)
+    private func benchAndRoom(_ kind: StoreKind) async throws -> (KeyBench, RoomID) {
+        let bench = try await KeyBench(kind)
+        return (bench, RoomID(try await bench.inner.newInstance(bench.user, code: 1).id))
     }
 
     @Test(arguments: StoreKind.allCases)
     func theNewerStateOfOneProcessWins(_ kind: StoreKind) async throws {
-        let bench = try await KeyBench(kind)
-        let room = try await roomOf(bench)
+        let (bench, room) = try await benchAndRoom(kind)
         #expect(await bench.keys.shelve(room, debts(1, 2), ceilings) == 0)
         #expect(await bench.keys.shelve(room, debts(2, 3), ceilings) == 0)
         #expect(given(try await bench.restarted().unshelve(room)) == debts(2, 3))
@@ -36,8 +36,7 @@ import Testing
 
     @Test(arguments: StoreKind.allCases)
     func whatAnEarlierProcessLeftStaysBeforeIt(_ kind: StoreKind) async throws {
-        let bench = try await KeyBench(kind)
-        let room = try await roomOf(bench)
+        let (bench, room) = try await benchAndRoom(kind)
         #expect(await bench.keys.shelve(room, debts(1), ceilings) == 0)
         let second = try await bench.restarted()
         bench.store.fail(with: StoreError(.io, "test"))
@@ -54,8 +53,7 @@ import Testing
 
     @Test(arguments: StoreKind.allCases)
     func whatIsTooOldDoesNotStay(_ kind: StoreKind) async throws {
-        let bench = try await KeyBench(kind)
-        let room = try await roomOf(bench)
+        let (bench, room) = try await benchAndRoom(kind)
         #expect(await bench.keys.shelve(room, debts(1), ceilings) == 0)
         let second = try await bench.restarted()
         bench.pass(StoreRules.shelvedRoomMilliseconds + 1)

@@ -38,7 +38,7 @@ typedef enum cws_status {
     CWS_OK = 0,
     CWS_NO_MEMORY = -1,
     CWS_QUEUE_FULL = -2,     /* the outbound queue's ceiling: nothing was queued */
-    CWS_WRONG_STATE = -3,    /* the connection is not in a state that allows this call */
+    CWS_WRONG_STATE = -3,    /* the connection, or the loop, is not in a state that allows this call */
     CWS_BAD_ARGUMENT = -4,
     CWS_SYSTEM = -5,         /* a system call failed; cws_last_error() has its text */
     CWS_ADDRESS_IN_USE = -6,
@@ -191,9 +191,9 @@ void cws_loop_run(cws_loop *l);
 void cws_loop_stop(cws_loop *l);
 /* After cws_loop_run returned (or if it never ran). */
 void cws_loop_free(cws_loop *l);
-/* Any thread; runs fn(arg) on the loop, in the order of posting relative to other posts and to connections moved here. False (fn will not run)
- * when out of memory, and once cws_loop_run has returned. */
-bool cws_loop_post(cws_loop *l, void (*fn)(void *CWS_NULLABLE arg), void *CWS_NULLABLE arg);
+/* Any thread; runs fn(arg) on the loop, in the order of posting relative to other posts and to connections moved here. fn will not run after
+ * CWS_NO_MEMORY, nor after CWS_WRONG_STATE: cws_loop_run has returned. */
+cws_status cws_loop_post(cws_loop *l, void (*fn)(void *CWS_NULLABLE arg), void *CWS_NULLABLE arg);
 /* Any thread: is this the thread that runs l? */
 bool cws_loop_is_current(const cws_loop *l);
 uint16_t cws_loop_index(const cws_loop *l);

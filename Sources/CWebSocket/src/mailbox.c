@@ -41,16 +41,16 @@ bool cws_loop_mail(cws_loop *l, cws_mail *m)
     return is_open;
 }
 
-bool cws_loop_post(cws_loop *l, void (*fn)(void *arg), void *arg)
+cws_status cws_loop_post(cws_loop *l, void (*fn)(void *arg), void *arg)
 {
     post *p = malloc(sizeof *p);
     if (!p)
-        return false;
+        return CWS_NO_MEMORY;
     *p = (post){.mail.fn = fn, .arg = arg};
     if (cws_loop_mail(l, &p->mail))
-        return true;
+        return CWS_OK;
     free(p);
-    return false;
+    return CWS_WRONG_STATE;
 }
 
 void cws_loop_stop(cws_loop *l)

@@ -7,7 +7,6 @@
 private protocol NestingStack {
     var depth: Int { get }
     var isObject: Bool { get }
-    init(limit: Int)
     /// Opens a container; false if that would be one level too many.
     mutating func push(isObject: Bool) -> Bool
     mutating func pop()

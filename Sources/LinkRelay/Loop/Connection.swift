@@ -118,14 +118,14 @@ extension EventLoop {
     /// here. Any thread.
     func post(_ body: @escaping @Sendable (Shard) -> Void) {
         let box = Unmanaged.passRetained(PostBox(self, body))
-        let posted = cws_loop_post(
+        let status = cws_loop_post(
             raw,
             { argument in
                 guard let argument else { return }
                 let box = Unmanaged<PostBox>.fromOpaque(argument).takeRetainedValue()
                 box.loop.box.shard?._withUnsafeGuaranteedRef(box.body)
             }, box.toOpaque())
-        if !posted { box.release() }
+        if status != CWS_OK { box.release() }
     }
 }
 

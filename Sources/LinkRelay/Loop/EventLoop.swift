@@ -14,7 +14,6 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
     let index: Int
     /// Where the callbacks find the shard; written once before the thread starts, read on it.
     let box = ShardBox()
-    private let isEnding = Locked(false)
 
     /// Nil when memory or descriptors ran out.
     init?(index: Int, limits: cws_limits) {
@@ -28,18 +27,19 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     package func enqueue(_ job: consuming ExecutorJob) {
         let box = Unmanaged.passRetained(JobBox(UnownedJob(job), self))
-        let posted = cws_loop_post(
+        let status = cws_loop_post(
             raw,
             { argument in
                 guard let argument else { return }
                 let box = Unmanaged<JobBox>.fromOpaque(argument).takeRetainedValue()
                 box.job.runSynchronously(on: box.loop.asUnownedSerialExecutor())
             }, box.toOpaque())
-        if !posted {
-            // Nobody is served any more, and the process ends: who still comes with an answer waits in vain.
-            if isEnding.withLock({ $0 }) { return box.release() }
-            // A lost job would hang whoever awaits it; running out of memory for 32 bytes ends the process instead.
-            abort()
+        switch status {
+        case CWS_OK: return
+        // The loop has ended, and the process ends: who still comes with an answer waits in vain.
+        case CWS_WRONG_STATE: box.release()
+        // A lost job would hang whoever awaits it; running out of memory for 32 bytes ends the process instead.
+        default: abort()
         }
     }
 
@@ -70,10 +70,7 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
     }
 
     /// Any thread. Pending jobs run first.
-    func stop() {
-        isEnding.withLock { $0 = true }
-        cws_loop_stop(raw)
-    }
+    func stop() { cws_loop_stop(raw) }
 
     /// Loop thread: milliseconds on the monotonic clock, read once a turn.
     var nowMs: UInt64 { cws_loop_now_ms(raw) }
