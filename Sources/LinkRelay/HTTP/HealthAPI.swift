@@ -27,22 +27,24 @@ extension RestAPI {
 /// hangs: a disk that takes seconds is not ready.
 actor ReadinessProbe {
     private static let lifeMilliseconds: Int64 = 1000
-    private static let patienceMilliseconds: Int64 = 2000
     private let store: any LinkStore
     private let monotonic: @Sendable () -> Int64
+    private let patienceMilliseconds: Int64
     private var running: (since: Int64, task: Task<StoreError.Kind?, Never>)?
     private var last: (at: Int64, fault: StoreError.Kind?)?
 
-    init(store: any LinkStore, monotonic: @escaping @Sendable () -> Int64) {
+    /// - Parameter patienceMilliseconds: a probe that takes longer says that the store is busy.
+    init(store: any LinkStore, monotonic: @escaping @Sendable () -> Int64, patienceMilliseconds: Int64 = 2000) {
         self.store = store
         self.monotonic = monotonic
+        self.patienceMilliseconds = patienceMilliseconds
     }
 
     /// Nil when the store can write durably.
     func fault() async -> StoreError.Kind? {
         if running == nil, let last, monotonic() &- last.at < Self.lifeMilliseconds { return last.fault }
         let (since, task) = running ?? begin()
-        let left = Self.patienceMilliseconds &- (monotonic() &- since)
+        let left = patienceMilliseconds &- (monotonic() &- since)
         guard left > 0 else { return .busy }
         return await AnswerDeadline.first(within: .milliseconds(left)) { await task.value } otherwise: { .busy }
     }
