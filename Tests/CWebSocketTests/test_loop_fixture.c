@@ -331,8 +331,8 @@ static void on_message(void *ctx, cws_conn *c, void *user, cws_opcode op, const 
     if (held > s->of->held_most)
         s->of->held_most = held;
     pthread_mutex_unlock(&s->of->lock);
-    if (!obey(s, c, (cws_slice){.p = p, .n = n}))
-        (void)send_copy(s, c, op, p, n);
+    if (!obey(s, c, (cws_slice){.p = p, .n = n}) && send_copy(s, c, op, p, n) == CWS_NO_MEMORY)
+        cws_abort(c, CWS_R_NO_MEMORY); /* nobody is left waiting */
     fixture_note(s->of, &s->of->message_count);
 }
 

@@ -336,7 +336,7 @@ typedef enum cws_respond_flags {
 } cws_respond_flags;
 
 /* Answers the pending request. `headers`: complete lines, each "Name: value\r\n"; Content-Length, Date and Connection are
- * added here. HEAD requests get the head only. */
+ * added here. HEAD requests get the head only. CWS_NO_MEMORY, here and from the four below, ends the connection (CWS_R_NO_MEMORY). */
 cws_status cws_respond(cws_conn *c, uint16_t status, cws_slice headers, cws_slice body, cws_respond_flags flags);
 /* Streamed: chunked for HTTP/1.1, close-delimited for 1.0. */
 cws_status cws_respond_begin(cws_conn *c, uint16_t status, cws_slice headers);

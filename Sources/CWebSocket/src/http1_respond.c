@@ -135,6 +135,13 @@ static cws_status check(const cws_conn *c, uint16_t status, cws_slice headers)
     return CWS_OK;
 }
 
+cws_status cws_http_settle(cws_conn *c, cws_status s)
+{
+    if (s == CWS_NO_MEMORY)
+        cws_conn_kill(c, CWS_R_NO_MEMORY);
+    return s;
+}
+
 cws_status cws_respond(cws_conn *c, uint16_t status, cws_slice headers, cws_slice body, cws_respond_flags flags)
 {
     cws_status s = check(c, status, headers);
@@ -156,7 +163,7 @@ cws_status cws_respond(cws_conn *c, uint16_t status, cws_slice headers, cws_slic
     s = queue_response(c, &r);
     cws_deflate_trim_deflated(&c->loop->deflate);
     if (s != CWS_OK)
-        return s;
+        return cws_http_settle(c, s);
     h->closes_after = r.closes;
     cws_http_finish(c);
     return CWS_OK;
@@ -180,7 +187,7 @@ cws_status cws_respond_begin(cws_conn *c, uint16_t status, cws_slice headers)
     };
     s = queue_response(c, &r);
     if (s != CWS_OK)
-        return s;
+        return cws_http_settle(c, s);
     h->closes_after = r.closes;
     h->is_chunked_out = is_chunked;
     h->phase = CWS_HTTP_STREAMING;
@@ -210,12 +217,12 @@ cws_status cws_respond_chunk(cws_conn *c, cws_slice bytes)
     const cws_slice end = {.p = (const uint8_t *)"\r\n", .n = c->http->is_chunked_out ? 2 : 0};
     cws_message *m = cws_message_raw(c->loop, (size_t)size_n + bytes.n + end.n);
     if (!m)
-        return CWS_NO_MEMORY;
+        return cws_http_settle(c, CWS_NO_MEMORY);
     uint8_t *out = cws_message_bytes(m);
     size_t n = append(out, 0, (cws_slice){.p = (const uint8_t *)size_line, .n = (size_t)size_n});
     n = append(out, n, bytes);
     (void)append(out, n, end);
-    return cws_outq_push_take(c, m);
+    return cws_http_settle(c, cws_outq_push_take(c, m));
 }
 
 cws_status cws_respond_end(cws_conn *c)
@@ -224,12 +231,11 @@ cws_status cws_respond_end(cws_conn *c)
         return CWS_WRONG_STATE;
     if (c->http->is_chunked_out && !is_head_request(c->http)) {
         cws_message *m = cws_message_raw(c->loop, 5);
-        if (!m)
-            return CWS_NO_MEMORY;
-        memcpy(cws_message_bytes(m), "0\r\n\r\n", 5);
-        cws_status s = cws_outq_push_take(c, m);
+        if (m)
+            memcpy(cws_message_bytes(m), "0\r\n\r\n", 5);
+        const cws_status s = m ? cws_outq_push_take(c, m) : CWS_NO_MEMORY;
         if (s != CWS_OK)
-            return s;
+            return cws_http_settle(c, s);
     }
     cws_http_finish(c);
     return CWS_OK;

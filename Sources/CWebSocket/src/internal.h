@@ -359,6 +359,8 @@ void cws_http_finish(cws_conn *c);
 bool cws_http_gzip(cws_conn *c, cws_slice *body);
 /* http1_respond.c */
 void cws_http_refuse(cws_conn *c, cws_reason reason, uint16_t status);
+/* Passes s on. Without memory for an answer the connection ends: nobody is left waiting for it. */
+cws_status cws_http_settle(cws_conn *c, cws_status s);
 void cws_http_continue(cws_conn *c);
 
 /* ws_conn.c: `p` is modified in place (unmasking) */

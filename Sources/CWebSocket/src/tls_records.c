@@ -34,7 +34,8 @@ static size_t take_window(cws_tls_window *w, void *out, size_t n)
 {
     if (n > w->n - w->at)
         n = w->n - w->at;
-    memcpy(out, w->bytes + w->at, n);
+    if (n > 0) /* else there may be no window */
+        memcpy(out, w->bytes + w->at, n);
     w->at += n;
     return n;
 }

@@ -104,12 +104,10 @@ cws_status cws_upgrade(cws_conn *c, const cws_upgrade_options *options)
     const bool deflates = options->allow_deflate && agrees_to_deflate(c, &terms);
     const cws_slice line = {.p = (const uint8_t *)extension, .n = deflates ? ws_deflate_answer(&terms, extension) : 0};
     cws_message *m = switching_protocols(c->loop, key, options, line);
-    if (!m)
-        return CWS_NO_MEMORY;
-    cws_status s = cws_outq_push_take(c, m);
-    if (s == CWS_OK) {
-        c->deflate_bits = deflates ? terms.server_bits : 0;
-        become_websocket(c, options);
-    }
-    return s;
+    const cws_status s = m ? cws_outq_push_take(c, m) : CWS_NO_MEMORY;
+    if (s != CWS_OK)
+        return cws_http_settle(c, s);
+    c->deflate_bits = deflates ? terms.server_bits : 0;
+    become_websocket(c, options);
+    return CWS_OK;
 }

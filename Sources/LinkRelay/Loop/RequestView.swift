@@ -86,7 +86,8 @@ extension Connection {
         }
     }
 
-    /// Answers with 101. False: the handshake was bad and has been answered. Until `setMessageCeiling` a larger message ends the connection.
+    /// Answers with 101. False: the handshake was bad and has been answered, or there was no memory and the connection
+    /// ends. Until `setMessageCeiling` a larger message ends the connection.
     func upgrade(subprotocol: String?, messageCeiling: Int, limits: ShardLimits) -> Bool {
         var options = cws_upgrade_options()
         options.message_ceiling_bytes = messageCeiling
