@@ -53,7 +53,7 @@ install: .build/release/relayd ## installs what `make release` built: the binary
 
 # ---------------------------------------------------------------- test
 
-.PHONY: test check test-c test-swift e2e faults torture autobahn fuzz-smoke fuzz tsan asan
+.PHONY: test check test-c test-swift e2e faults torture autobahn fuzz-smoke fuzz fuzz-campaign tsan asan
 test: test-deps ## installs what the tests need and runs all of them; SKIP="fuzz e2e" leaves parts out
 	@scripts/test-all
 
@@ -90,6 +90,9 @@ fuzz-smoke: deps ## every fuzzer: everything known, then 5 s of search
 fuzz: deps ## one fuzzer for SECONDS: T=frame http1 chunks handshake deflate, or json native engineio socketio
 	@if [ -e Fuzz/fuzz_$(T).c ]; then $(MAKE) -C Fuzz run T=$(T) SECONDS=$(SECONDS); \
 	else $(MAKE) -C Fuzz/swift run T=$(T) SECONDS=$(SECONDS); fi
+
+fuzz-campaign: deps ## a billion inputs, some 65 minutes on two processors: Fuzz/campaign runs any fuzzers for any times
+	@Fuzz/campaign handshake:3600 frame:500 http1:450 chunks:450 deflate:400 proxy:300 json:500 native:450 socketio:450 engineio:300
 
 tsan: deps ## the Swift tests under the thread sanitizer
 	swift test --disable-xctest --no-parallel --sanitize=thread --scratch-path .build/tsan
