@@ -37,13 +37,6 @@ import Testing
         #expect(ends.byteCount == 0)
     }
 
-    /// After a restart nobody knows who asked: it may have been the one that goes.
-    @Test func anEndOfNobodyKnownIsAnybodys() throws {
-        try note(1, for: 0)
-        try note(2, for: 7)
-        #expect(taken() == [#"{"n":1}"#])
-    }
-
     @Test func whatIsOldIsNotTaken() throws {
         for number in 1...4 { try note(number) }
         #expect(taken(since: 3) == [#"{"n":3}"#, #"{"n":4}"#])

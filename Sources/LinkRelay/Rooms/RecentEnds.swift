@@ -8,7 +8,7 @@ import LinkProtocol
 final class RecentEnds {
     struct Entry {
         let status: FramedPayload
-        /// The serial of the session that sent the command; 0 = a session of the process before this one.
+        /// The serial of the session that sent the command.
         let requester: UInt64
         /// When it was sent (the loop's milliseconds).
         let atMs: UInt64
@@ -55,11 +55,11 @@ final class RecentEnds {
         head = 0
     }
 
-    /// Gives up one requester's ends from `sinceMs` on, and those that may be anybody's; the references in what it returns become the caller's. In order.
+    /// Gives up one requester's ends from `sinceMs` on; the references in what it returns become the caller's. In order.
     func take(requester: UInt64, sinceMs: UInt64) -> [Entry] {
         var taken: [Entry] = []
         keep { entry in
-            guard entry.requester == requester || entry.requester == 0, entry.atMs >= sinceMs else { return true }
+            guard entry.requester == requester, entry.atMs >= sinceMs else { return true }
             entry.status.message.retain()
             taken.append(entry)
             return false

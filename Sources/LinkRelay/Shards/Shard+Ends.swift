@@ -1,7 +1,7 @@
 // Who has heard that a command ended, and what is kept for those that may not have.
 //
-// An end whose requester is away waits for the next clients. One that was sent to its requester is kept for as long as it takes to notice
-// that a connection is dead; when it breaks in that time, the end waits likewise. So a client may hear an end twice, but not never.
+// An end whose requester is away or unknown waits for the next clients. One that was sent to its requester is kept for as long as it takes
+// to notice that a connection is dead; when it breaks in that time, the end waits likewise. So a client may hear an end twice, but not never.
 // Loop thread of the room's home. SPDX-License-Identifier: Apache-2.0
 
 import LinkProtocol
@@ -16,13 +16,14 @@ extension Shard {
         if room.isEmpty { markDirty(room) }
     }
 
+    /// A command taken over from an earlier process has no requester here: whoever sits in the room hears its end, and it waits all the same
+    /// for the others, since the one that asked may not be back yet.
     private func remember(_ status: FramedPayload, for requester: UInt64, in room: Room) {
-        guard isSeated(requester, in: room) else {
-            status.message.retain()
-            return keepUnheard(status, room)
-        }
-        guard limits.resultRetentionMs > 0 else { return }
+        let isTakenOver = requester == 0
+        let isSent = room.clients.contains { ($0.serial == requester || isTakenOver) && !$0.isLeaving }
+        if isSent && limits.resultRetentionMs == 0 { return }
         status.message.retain()
+        guard isSent && !isTakenOver else { return keepUnheard(status, room) }
         let ceiling = min(limits.heldCommandBytes, max(0, limits.keptMemoryBytes - keptBytes))
         change(recentEnds(of: room)) { $0.note(.init(status: status, requester: requester, atMs: nowMs), byteCeiling: ceiling) }
     }
@@ -40,11 +41,6 @@ extension Shard {
         let before = ends.byteCount
         defer { keptBytes += ends.byteCount - before }
         return work(ends)
-    }
-
-    /// A command taken over from an earlier process has no requester here: then it is whoever is in the room.
-    private func isSeated(_ requester: UInt64, in room: Room) -> Bool {
-        room.clients.contains { ($0.serial == requester || requester == 0) && !$0.isLeaving }
     }
 
     /// A client's connection broke: what it was sent lately may not have arrived. Its owner may be back already, by a connection made before
@@ -79,17 +75,24 @@ extension Shard {
 
     // MARK: For those who come back
 
-    /// Takes over the caller's reference.
+    /// Takes over the caller's reference. Where too many wait the oldest gives way: it has been told to everybody who came since.
     func keepUnheard(_ status: FramedPayload, _ room: Room) {
-        guard limits.resultRetentionMs > 0, room.unheard.count < limits.heldCommandCount,
-            room.unheardBytes + status.byteCount <= limits.heldCommandBytes, keptBytes + status.byteCount <= limits.keptMemoryBytes
-        else {
-            counters.drop(.unheardFull)
-            return status.message.release()
+        let count = limits.heldCommandCount
+        let byteCeiling = min(limits.heldCommandBytes, limits.keptMemoryBytes - keptBytes + room.unheardBytes)
+        guard limits.resultRetentionMs > 0, count > 0, status.byteCount <= byteCeiling else { return dropUnheard(status) }
+        while room.unheard.count >= count || room.unheardBytes + status.byteCount > byteCeiling {
+            let oldest = room.unheard.removeFirst().status
+            setUnheardBytes(room, room.unheardBytes - oldest.byteCount)
+            dropUnheard(oldest)
         }
         room.unheard.append(UnheardStatus(status: status, expiresMs: nowMs &+ limits.resultRetentionMs))
         setUnheardBytes(room, room.unheardBytes + status.byteCount)
         schedule(inMs: limits.resultRetentionMs, .unheard(room))
+    }
+
+    private func dropUnheard(_ status: FramedPayload) {
+        counters.drop(.unheardFull)
+        status.message.release()
     }
 
     private func setUnheardBytes(_ room: Room, _ bytes: Int) {
