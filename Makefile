@@ -53,7 +53,7 @@ install: .build/release/relayd ## installs what `make release` built: the binary
 
 # ---------------------------------------------------------------- test
 
-.PHONY: test check test-c test-swift e2e faults torture autobahn fuzz-smoke fuzz fuzz-campaign tsan asan
+.PHONY: test check test-c test-swift e2e faults chaos torture autobahn fuzz-smoke fuzz fuzz-campaign tsan asan
 test: test-deps ## installs what the tests need and runs all of them; SKIP="fuzz e2e" leaves parts out
 	@scripts/test-all
 
@@ -76,6 +76,11 @@ faults: test-deps ## faults of the store: every n-th system call to N=500, KILLS
 	@RELAYD_BIN="$$(swift build --show-bin-path)/relayd" STORE_FAULTS=$(or $(N),500) E2E_KILL_ROUNDS=$(or $(KILLS),1000) \
 		POWER_CUTS=$(or $(POWER_CUTS),200) STALL_SECONDS=30 Tests/EndToEnd/run \
 		test_store_faults.py test_crash.py test_disk.py test_clock.py test_signals.py
+
+chaos: test-deps ## bad networks and restarts by seeded dice, one seed after the other: SEEDS="1 2 3" CHAOS_SECONDS=15 CHAOS_ROOMS=12
+	swift build --product relayd
+	@for seed in $(or $(SEEDS),1 2 3 4 5 6 7 8); do echo "seed $$seed"; CHAOS_SEED=$$seed E2E_WORKERS=2 \
+		RELAYD_BIN="$$(swift build --show-bin-path)/relayd" Tests/EndToEnd/run -q test_chaos.py || exit 1; done
 
 autobahn: deps ## the Autobahn suite (517 cases) against the engine; ARGS=--quick is what `make test` runs; needs CPython 2.7
 	@scripts/autobahn $(ARGS)
