@@ -15,10 +15,12 @@ import Testing
         loop = try #require(EventLoop(index: 0, limits: cws_limits_default()))
     }
 
-    private func note(_ number: Int, for requester: UInt64 = 1, bytes: Int = 1 << 20) throws {
+    private static let capacity = 32
+
+    private func note(_ number: Int, for requester: UInt64 = 1, count: Int = capacity, bytes: Int = 1 << 20) throws {
         let message = try #require(loop.frame(.commandStatus, .native, bytes: Array("{\"n\":\(number)}".utf8)))
         let status = FramedPayload(message: message, dialect: .native, event: .commandStatus)
-        ends.note(.init(status: status, requester: requester, atMs: UInt64(number)), byteCeiling: bytes)
+        ends.note(.init(status: status, requester: requester, atMs: UInt64(number)), countCeiling: count, byteCeiling: bytes)
     }
 
     /// What is taken, by number.
@@ -44,18 +46,18 @@ import Testing
     }
 
     @Test func theOldestGivesWay() throws {
-        for number in 1...(RecentEnds.capacity * 2 + 3) { try note(number) }
-        #expect(ends.oldestMs == UInt64(RecentEnds.capacity + 4))
+        for number in 1...(Self.capacity * 2 + 3) { try note(number) }
+        #expect(ends.oldestMs == UInt64(Self.capacity + 4))
         let all = taken()
-        #expect(all.count == RecentEnds.capacity)
-        #expect(all.first == "{\"n\":\(RecentEnds.capacity + 4)}" && all.last == "{\"n\":\(RecentEnds.capacity * 2 + 3)}")
+        #expect(all.count == Self.capacity)
+        #expect(all.first == "{\"n\":\(Self.capacity + 4)}" && all.last == "{\"n\":\(Self.capacity * 2 + 3)}")
     }
 
     @Test func whatExpiresMakesRoom() throws {
-        for number in 1...(RecentEnds.capacity + 5) { try note(number) }
-        ends.keep { $0.atMs > UInt64(RecentEnds.capacity + 3) }
-        try note(RecentEnds.capacity + 6)
-        #expect(taken() == (4...6).map { "{\"n\":\(RecentEnds.capacity + $0)}" })
+        for number in 1...(Self.capacity + 5) { try note(number) }
+        ends.keep { $0.atMs > UInt64(Self.capacity + 3) }
+        try note(Self.capacity + 6)
+        #expect(taken() == (4...6).map { "{\"n\":\(Self.capacity + $0)}" })
     }
 
     @Test func bytesAreBounded() throws {
@@ -65,7 +67,18 @@ import Testing
         let one = ends.byteCount
         try note(3, bytes: one * 2)
         try note(4, bytes: one * 2)
-        #expect(ends.byteCount == one)
-        #expect(taken() == [#"{"n":4}"#])
+        #expect(ends.byteCount == one * 2)
+        #expect(taken() == [#"{"n":3}"#, #"{"n":4}"#])
+        #expect(ends.byteCount == 0)
+    }
+
+    @Test func aCeilingThatChangesKeepsTheOrder() throws {
+        for number in 1...5 { try note(number, count: 3) }
+        try note(6, count: 4)
+        #expect(ends.oldestMs == 3)
+        try note(7, count: 2)
+        #expect(taken() == (4...7).map { "{\"n\":\($0)}" })
+        try note(8, count: 0)
+        #expect(taken() == [])
     }
 }

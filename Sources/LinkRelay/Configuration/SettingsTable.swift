@@ -142,10 +142,10 @@ package enum SettingsTable {
             "How long the end of a command is kept for a client that comes back."),
         Setting(
             "held-command-count", .rooms, .count(\.heldCommandCount, 0...65_536, zero: "none"), reloads: true,
-            "Commands of one room held while its extension is away for a moment."),
+            "Commands of one room held while its extension is away for a moment; so many ends, too, are kept for clients that may not have heard them."),
         Setting(
             "held-command-bytes", .rooms, .bytes(\.heldCommandBytes, 0...GiB), reloads: true,
-            "Bytes of such commands of one room."),
+            "Bytes of such commands, and of such ends, of one room."),
     ]
 
     private static let downloads = [

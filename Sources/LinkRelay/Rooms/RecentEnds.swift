@@ -14,28 +14,33 @@ final class RecentEnds {
         let atMs: UInt64
     }
 
-    /// A person waits for a few at a time; programs that send hundreds a second read their answers at once.
-    static let capacity = 32
-
     private var entries: ContiguousArray<Entry> = []
-    /// The oldest one's place, once the ring is full.
+    /// The oldest one's place.
     private var head = 0
     private(set) var byteCount = 0
 
     var oldestMs: UInt64? { entries.isEmpty ? nil : entries[head].atMs }
 
     /// Takes over the caller's reference. The oldest gives way; one larger than `byteCeiling` is not kept.
-    func note(_ entry: Entry, byteCeiling: Int) {
+    func note(_ entry: Entry, countCeiling: Int, byteCeiling: Int) {
         let bytes = entry.status.byteCount
-        guard bytes <= byteCeiling else { return entry.status.message.release() }
-        if byteCount + bytes > byteCeiling { keep { _ in false } }
+        guard countCeiling > 0, bytes <= byteCeiling else { return entry.status.message.release() }
+        var excess = byteCount + bytes - byteCeiling
+        // A ceiling that was raised finds the ring turned.
+        if excess > 0 || (entries.count < countCeiling && head > 0) {
+            keep { entry in
+                guard excess > 0 else { return true }
+                excess -= entry.status.byteCount
+                return false
+            }
+        }
         byteCount += bytes
-        if entries.count < Self.capacity { return entries.append(entry) }
+        if entries.count < countCeiling { return entries.append(entry) }
         let oldest = entries[head].status
         byteCount -= oldest.byteCount
         oldest.message.release()
         entries[head] = entry
-        head = head + 1 == Self.capacity ? 0 : head + 1
+        head = head + 1 == entries.count ? 0 : head + 1
     }
 
     /// Gives up what `isWorth` says no to.

@@ -25,7 +25,8 @@ extension Shard {
         status.message.retain()
         guard isSent && !isTakenOver else { return keepUnheard(status, room) }
         let ceiling = min(limits.heldCommandBytes, max(0, limits.keptMemoryBytes - keptBytes))
-        change(recentEnds(of: room)) { $0.note(.init(status: status, requester: requester, atMs: nowMs), byteCeiling: ceiling) }
+        let end = RecentEnds.Entry(status: status, requester: requester, atMs: nowMs)
+        change(recentEnds(of: room)) { $0.note(end, countCeiling: limits.heldCommandCount, byteCeiling: ceiling) }
     }
 
     private func recentEnds(of room: Room) -> RecentEnds {
