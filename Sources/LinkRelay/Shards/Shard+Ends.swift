@@ -24,9 +24,10 @@ extension Shard {
         if isSent && limits.resultRetentionMs == 0 { return }
         status.message.retain()
         guard isSent && !isTakenOver else { return keepUnheard(status, room) }
-        let ceiling = min(limits.heldCommandBytes, max(0, limits.keptMemoryBytes - keptBytes))
+        let ends = recentEnds(of: room)
+        let byteCeiling = min(limits.heldCommandBytes, limits.keptMemoryBytes - keptBytes + ends.byteCount)
         let end = RecentEnds.Entry(status: status, requester: requester, atMs: nowMs)
-        change(recentEnds(of: room)) { $0.note(end, countCeiling: limits.heldCommandCount, byteCeiling: ceiling) }
+        change(ends) { $0.note(end, countCeiling: limits.heldCommandCount, byteCeiling: byteCeiling) }
     }
 
     private func recentEnds(of room: Room) -> RecentEnds {
