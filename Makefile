@@ -77,7 +77,7 @@ faults: test-deps ## faults of the store: every n-th system call to N=500, KILLS
 		POWER_CUTS=$(or $(POWER_CUTS),200) STALL_SECONDS=30 Tests/EndToEnd/run \
 		test_store_faults.py test_crash.py test_disk.py test_clock.py test_signals.py
 
-chaos: test-deps ## bad networks and restarts by seeded dice, one seed after the other: SEEDS="1 2 3" CHAOS_SECONDS=15 CHAOS_ROOMS=12
+chaos: test-deps ## bad networks and restarts by seeded dice, one seed after the other: SEEDS="1 2 3" CHAOS_SECONDS=10 CHAOS_ROOMS=8
 	swift build --product relayd
 	@for seed in $(or $(SEEDS),1 2 3 4 5 6 7 8); do echo "seed $$seed"; CHAOS_SEED=$$seed E2E_WORKERS=2 \
 		RELAYD_BIN="$$(swift build --show-bin-path)/relayd" Tests/EndToEnd/run -q test_chaos.py || exit 1; done

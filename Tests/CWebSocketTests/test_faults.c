@@ -223,7 +223,7 @@ void fault_everywhere(const fault *what)
     for (size_t row = 0; row < sizeof exchanges / sizeof exchanges[0]; row++) {
         long n = 0;
         while (fail_at(row, what, n, context)) {
-            n += 1 + n / 8;
+            n += 1 + n / 2;
             has_hit = true;
         }
     }

@@ -1,6 +1,6 @@
 """Bad networks and restarts at once, by seeded dice: no command that was acknowledged stays without an end, none comes out of order.
 
-CHAOS_SEED picks the dice (default 1), CHAOS_SECONDS for how long (default 15), CHAOS_ROOMS in how many rooms (default 12).
+CHAOS_SEED picks the dice (default 1), CHAOS_SECONDS for how long (default 10), CHAOS_ROOMS in how many rooms (default 8).
 SPDX-License-Identifier: Apache-2.0
 """
 import os
@@ -13,8 +13,8 @@ from chaos import Rooms
 from socket_holder import ActivatedRelay
 
 SEED = os.environ.get("CHAOS_SEED", "1")
-SECONDS = float(os.environ.get("CHAOS_SECONDS", "15"))
-ROOMS = int(os.environ.get("CHAOS_ROOMS", "12"))
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "10"))
+ROOMS = int(os.environ.get("CHAOS_ROOMS", "8"))
 GRACE_SECONDS = 2
 COMMAND_TIMEOUT_SECONDS = 5
 CALM_SECONDS = 40
