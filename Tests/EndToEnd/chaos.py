@@ -14,6 +14,8 @@ from wire import CLOSE, ENGINE_PATH, SEPARATOR, TEXT, Ended, RawSocket, RawWebSo
 JOIN_SECONDS = 15
 ENDS = ("success", "error", "canceled")
 MOST_UNENDED = 6
+# By so much a thread of ours may be late to read what has long arrived.
+READ_SECONDS = 3
 
 
 class Native:
@@ -207,10 +209,11 @@ class Connection:
                 self.wire.farewell()  # a close frame is answered, and that is the last it says
         except OSError:
             pass
-        self.has_ended.set()
-        self.wire.reset()
-        with self.answered:
-            self.answered.notify_all()
+        finally:
+            self.has_ended.set()
+            self.wire.reset()
+            with self.answered:
+                self.answered.notify_all()
 
     def _hand_on(self, event, data, ack):
         if event != "ack":
@@ -284,7 +287,7 @@ class Member:
 
 
 class Client(Member):
-    """Sends commands and keeps what it heard of them: by id, `(connection, when acknowledged, ends)`."""
+    """Sends commands. Of each by its id: `sent`, the connection and the number of its acknowledgement; `ends`, when and how it ended first."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -415,7 +418,7 @@ class Rooms:
         """What ended is not delivered again."""
         for at, name in install.seen:
             end = client.ends.get(name)
-            if end and at > end[0] + 1:
+            if end and at > end[0] + READ_SECONDS:
                 yield f"{name} was delivered {at - end[0]:.1f} s after its end: {end[1]} {end[2]}"
 
     def story(self, name):
@@ -427,10 +430,13 @@ class Rooms:
             f"{at - sent:8.3f} {who} {' '.join(words)}" for at, who, *words in history
             if sent - 3 < at < sent + 20 and (name in words or not set(words) & {"sends", "gets", "answers", "hears"}))
 
+    def acknowledged_count(self):
+        return sum(len(client.acknowledged()) for client in self.clients)
+
     def summary(self):
         ends = [end for client in self.clients for end in client.ends.values()]
         reasons = {}
         for _, status, reason in ends:
             reasons[reason or status] = reasons.get(reason or status, 0) + 1
         sent = sum(len(client.sent) for client in self.clients)
-        return f"{sent} commands, {sum(len(client.acknowledged()) for client in self.clients)} acknowledged, ends: {reasons}"
+        return f"{sent} commands, {self.acknowledged_count()} acknowledged, ends: {reasons}"

@@ -43,5 +43,6 @@ def test_no_command_is_lost(tmp_path, closing, restarts):
     rooms.calm(CALM_SECONDS)
     rooms.end()
     print(rooms.summary())
+    assert rooms.acknowledged_count() > ROOMS * SECONDS / 2
     faults = rooms.faults()
     assert not faults, "\n".join(faults)
