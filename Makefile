@@ -96,7 +96,7 @@ fuzz: deps ## one fuzzer for SECONDS: T=frame http1 chunks handshake deflate, or
 	@if [ -e Fuzz/fuzz_$(T).c ]; then $(MAKE) -C Fuzz run T=$(T) SECONDS=$(SECONDS); \
 	else $(MAKE) -C Fuzz/swift run T=$(T) SECONDS=$(SECONDS); fi
 
-fuzz-campaign: deps ## a billion inputs, some 65 minutes on two processors: Fuzz/campaign runs any fuzzers for any times
+fuzz-campaign: deps ## some 65 minutes on two processors, 800 million inputs or more: Fuzz/campaign runs any fuzzers for any times
 	@Fuzz/campaign handshake:3600 frame:500 http1:450 chunks:450 deflate:400 proxy:300 json:500 native:450 socketio:450 engineio:300
 
 tsan: deps ## the Swift tests under the thread sanitizer
