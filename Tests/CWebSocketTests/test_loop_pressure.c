@@ -65,9 +65,11 @@ static size_t push_all(fixture *f, half *halves, size_t count, size_t upto, uint
     return most;
 }
 
-/* More than the budget, all half-sent: one goes past it, the others wait. */
-static void overfill(fixture *f, half *halves)
+/* A loop with more than its budget, all half-sent: one goes past it, the others wait. */
+static void overfill(fixture *f, half *halves, uint32_t pressure_ms)
 {
+    init(f, pressure_ms);
+    CHECK(fixture_start(f));
     for (size_t i = 0; i < CLIENTS; i++)
         halves[i] = half_begin(f, CEILING);
     const size_t most = push_all(f, halves, CLIENTS, 3 * MIB, CLIENTS - 4);
@@ -88,10 +90,8 @@ static void end_all(fixture *f, half *halves)
 TEST(loop_pressure_passes_ordinary_messages)
 {
     fixture f;
-    init(&f, 600000);
-    CHECK(fixture_start(&f));
     half halves[CLIENTS];
-    overfill(&f, halves);
+    overfill(&f, halves, 600000);
     const int healthy = client_websocket(&f);
     uint8_t *p = calloc(1, 100000);
     CHECK(p != NULL);
@@ -110,10 +110,8 @@ TEST(loop_pressure_passes_ordinary_messages)
 TEST(loop_pressure_bounds_what_never_ends)
 {
     fixture f;
-    init(&f, 1500);
-    CHECK(fixture_start(&f));
     half halves[CLIENTS];
-    overfill(&f, halves);
+    overfill(&f, halves, 1500);
     for (unsigned ticks = 0; ticks < 2000 && fixture_count(&f, &f.overdue_count) < CLIENTS - 1; ticks++) {
         for (size_t i = 0; i < CLIENTS; i++)
             half_push(&halves[i], CEILING - 1);

@@ -21,8 +21,10 @@ READ_SECONDS = 3
 class Native:
     """What a member says and hears over a native WebSocket."""
 
+    path = "/link"
+
     def __init__(self, relay):
-        self.ws = Locked(relay, "/link")
+        self.ws = Locked(relay, self.path)
         if self.ws.refused is not None:
             raise Ended(self.ws.refused)
 
@@ -78,10 +80,10 @@ def event_of(packet):
 
 
 class SocketIO(Native):
+    path = ENGINE_PATH + "?EIO=4&transport=websocket"
+
     def __init__(self, relay):
-        self.ws = Locked(relay, ENGINE_PATH + "?EIO=4&transport=websocket")
-        if self.ws.refused is not None:
-            raise Ended(self.ws.refused)
+        super().__init__(relay)
         self.ws.text("40")
 
     def say(self, event, data, ack):
@@ -371,14 +373,14 @@ class Rooms:
 
     def calm(self, seconds):
         """Everybody comes back and stays; returns as soon as every acknowledged command has ended, or after so long."""
-        self.history.append((time.monotonic(), "everybody", "comes back"))
+        self.note("everybody", "comes back")
         self.is_calm.set()
         until = time.monotonic() + seconds
         while time.monotonic() < until and any(self.unended(client) for client in self.clients):
             time.sleep(0.1)
 
-    def note(self, *words):
-        self.history.append((time.monotonic(), "the relay", *words))
+    def note(self, who, *words):
+        self.history.append((time.monotonic(), who, *words))
 
     def end(self):
         self.is_over.set()

@@ -37,9 +37,9 @@ def test_no_command_is_lost(tmp_path, closing, restarts):
     while time.monotonic() < until:
         time.sleep(dice.uniform(2, 5))
         if restarts:
-            rooms.note("goes")
+            rooms.note("the relay", "goes")
             assert relay.restart() == 0
-            rooms.note("is back")
+            rooms.note("the relay", "is back")
     rooms.calm(CALM_SECONDS)
     rooms.end()
     print(rooms.summary())
