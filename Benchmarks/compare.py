@@ -54,6 +54,7 @@ def makers(options, folder):
         "relayd-deflate": lambda: Relayd(options.relayd, folder, "relayd-deflate", compression="on"),
         "relayd-two-loops": lambda: Relayd(options.relayd, folder, "relayd-two-loops", loops=2, core=None),
         "raw": lambda: RawRelay(folder),
+        "raw-pings": lambda: RawRelay(folder, pings=True),
     }
     if nats_program():
         made["nats"] = lambda: NATS(folder)

@@ -21,7 +21,9 @@ class Scenario:
 
 
 def pair(name, dialect, size, is_swapped, rooms=64, window=8):
-    peers = ("raw", "nats") if dialect == "native" else ("raw", "python-socketio")
+    # Commands are followed by pings, since an extension may never answer them; statuses are not.
+    raw = ("raw",) if is_swapped else ("raw", "raw-pings")
+    peers = (*raw, "nats" if dialect == "native" else "python-socketio")
     message = None if is_swapped else NATIVE_COMMAND if dialect == "native" else SOCKETIO_COMMAND
     return Scenario(
         name, "throughput", ("pair", "--size", size, "--window", window), dialect, is_swapped, message, rooms, peers)

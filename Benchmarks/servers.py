@@ -108,13 +108,15 @@ class Relayd(Server):
 
 
 class RawRelay(Server):
-    """The yardstick: unmasks and forwards, in C."""
+    """The yardstick: unmasks and forwards, in C. With `pings` it also asks its receivers as often as relayd for proof of arrival."""
 
-    name = "raw"
+    def __init__(self, folder, pings=False):
+        super().__init__(folder)
+        self.name, self.mode = ("raw-pings", ["pings"]) if pings else ("raw", [])
 
     def start(self):
         self.port = free_port()
-        self.spawn(self.folder / "minrelay", self.port)
+        self.spawn(self.folder / "minrelay", self.port, *self.mode)
         wait_port(self.port, self.process, self.name)
         return self
 
