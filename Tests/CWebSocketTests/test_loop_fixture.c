@@ -5,7 +5,7 @@
  * loop, answered there); /peer (whose connection it is); /ws.
  * Texts on /ws are echoed, but for: "!close" "!part" (close, but hear the peer out) "!abort" "!move" "!pause" (or a text that begins so) "!beat", "!fill" and "!share" (send until the queue is full, new messages or one)
  * "!around" and more (the rest but for its last byte, in << and >>, twice; "!aroundmove" moves then)
- * and "!kill" (abort, then send to show that it is refused); "!join", and "!all" (one message to all who joined).
+ * and "!kill" (abort, then do what an owner may still do before on_closed; sending is refused); "!join", and "!all" (one message to all who joined).
  * /text answers FIXTURE_TEXT compressed if it may. SPDX-License-Identifier: Apache-2.0 */
 #include "test_loop_fixture.h"
 
@@ -201,6 +201,20 @@ static cws_status send_copy(fixture_side *s, cws_conn *c, cws_opcode op, const u
     return status;
 }
 
+/* What an owner may do between a connection's end and its on_closed. */
+static void touch_the_dead(fixture_side *s, cws_conn *c)
+{
+    cws_message *ping = cws_message_new(s->loop, CWS_PING, 0);
+    cws_conn_resume(c);
+    cws_set_heartbeat(c, 20, 20, ping);
+    cws_set_message_ceiling(c, 1, true);
+    cws_set_queue_ceiling(c, 1, 1);
+    cws_close(c, 1000, text(""), true);
+    cws_conn_move(c, other_loop(s));
+    if (ping)
+        cws_message_release(ping);
+}
+
 static void fill(fixture_side *s, cws_conn *c)
 {
     static const uint8_t block[1024];
@@ -302,7 +316,9 @@ static bool obey(fixture_side *s, cws_conn *c, cws_slice order)
     else if (is(order, "!abort"))
         cws_abort(c, CWS_R_NONE);
     else if (is(order, "!kill")) {
+        cws_conn_pause(c);
         cws_abort(c, CWS_R_QUEUE_OVERFLOW);
+        touch_the_dead(s, c);
         if (send_copy(s, c, CWS_TEXT, NULL, 0) == CWS_WRONG_STATE && cws_loop_find(s->loop, cws_conn_id(c)) == NULL)
             fixture_note(s->of, &s->of->gone_count);
     } else if (is(order, "!move"))

@@ -196,6 +196,7 @@ TEST(loop_http_large_body)
         CHECK(client_response_read(fd, &r, true) && r.status == 200);
         CHECK(client_read(fd, back, N) && memcmp(body, back, N) == 0);
     }
+    CHECK(fixture_stats(&f.sides[0]).message_bytes == 0);
     free(body);
     free(back);
     close(fd);
@@ -343,6 +344,33 @@ TEST(loop_http_deadlines)
     CHECK(client_at_end(fd));
     close(fd);
     CHECK(fixture_reason(&f, 0) == CWS_R_KEEPALIVE_TIMEOUT);
+    fixture_stop(&f);
+}
+
+/* The peer's time for its next request begins when it has the answer, not when the answer is queued. */
+TEST(loop_http_slow_download)
+{
+    fixture f;
+    fixture_init(&f);
+    f.limits.keepalive_timeout_ms = 60;
+    CHECK(fixture_start(&f));
+    const int fd = client_connect_narrow(&f);
+    enum { N = 1 << 20, PIECE = N / 64 };
+    char *body = calloc(1, N), head[128];
+    if (!CHECK(body != NULL))
+        return;
+    snprintf(head, sizeof head, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: %d\r\n\r\n", N);
+    CHECK(client_send_text(fd, head) && client_send(fd, body, N));
+    client_response r;
+    CHECK(client_response_read(fd, &r, true) && r.status == 200);
+    for (int i = 0; i < 64; i++) {
+        usleep(5000);
+        CHECK(client_read(fd, body, PIECE));
+    }
+    CHECK(client_at_end(fd));
+    close(fd);
+    CHECK(fixture_reason(&f, 0) == CWS_R_KEEPALIVE_TIMEOUT);
+    free(body);
     fixture_stop(&f);
 }
 

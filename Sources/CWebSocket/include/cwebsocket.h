@@ -292,7 +292,8 @@ void *CWS_NULLABLE cws_conn_user(const cws_conn *c);
 void cws_conn_peer(const cws_conn *c, cws_address *out);
 
 /* Stops delivering input (the kernel's buffer fills and the peer is held back); resume delivers what was kept, at the
- * end of the turn. Heartbeat time-outs do not count while paused. */
+ * end of the turn. Heartbeat time-outs do not count while paused. Without effect on a connection that has ended but whose on_closed has not
+ * come yet; so are all functions here. */
 void cws_conn_pause(cws_conn *c);
 void cws_conn_resume(cws_conn *c);
 

@@ -165,7 +165,7 @@ void cws_conn_pause(cws_conn *c)
 void cws_conn_resume(cws_conn *c)
 {
     CWS_ON_LOOP(c->loop);
-    if (!c->is_paused)
+    if (!c->is_paused || c->state == CWS_S_DEAD)
         return;
     c->is_paused = false;
     c->quiet_from_ms = c->loop->now_ms;

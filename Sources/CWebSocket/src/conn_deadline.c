@@ -16,7 +16,7 @@ void cws_conn_restart_phase(cws_conn *c)
         const bool is_idle = !c->http && c->had_request;
         const bool is_head = !c->http || c->http->phase == CWS_HTTP_HEAD;
         if (is_idle)
-            cws_conn_set_phase(c, limits->keepalive_timeout_ms);
+            cws_http_idle(c);
         else if (is_head)
             cws_conn_set_phase(c, limits->head_timeout_ms);
         else if (!cws_http_is_answerable(c)) {

@@ -43,6 +43,8 @@ static void after_flush(cws_conn *c)
             cws_conn_set_phase(c, c->loop->limits.close_timeout_ms);
         break;
     case CWS_S_HTTP:
+        if (is_empty && c->phase_at == 0 && c->had_request && !c->http)
+            cws_http_idle(c);
         if (c->has_unparsed || !(c->interest & CWS_WANTS_READ)) {
             if (cws_conn_wants_input(c))
                 cws_conn_work(c, CWS_WORK_INPUT);

@@ -46,6 +46,14 @@ void cws_http_free_dead(cws_loop *l)
     }
 }
 
+/* While an answer is being written, write_timeout judges how the peer takes it. */
+void cws_http_idle(cws_conn *c)
+{
+    c->phase_at = 0;
+    if (!c->q)
+        cws_conn_set_phase(c, c->loop->limits.keepalive_timeout_ms);
+}
+
 void cws_http_finish(cws_conn *c)
 {
     cws_http *h = c->http;
@@ -55,7 +63,7 @@ void cws_http_finish(cws_conn *c)
         return;
     }
     cws_http_retire(c);
-    cws_conn_set_phase(c, c->loop->limits.keepalive_timeout_ms);
+    cws_http_idle(c);
     /* Inside this connection's own callback the caller goes on feeding; otherwise what was held back is due now. */
     if (c->loop->current != c && (c->has_unparsed || !(c->interest & CWS_WANTS_READ) || cws_ops(c)->has_pending(c)))
         cws_conn_work(c, CWS_WORK_INPUT);

@@ -93,7 +93,7 @@ static cws_status queue_response(cws_conn *c, const response *r)
     const size_t body_n = r->is_head ? 0 : r->body.n;
     if (r->headers.n > SIZE_MAX / 4 || body_n > SIZE_MAX / 4)
         return CWS_BAD_ARGUMENT;
-    cws_message *m = cws_message_raw(c->loop, HEAD_ROOM + r->headers.n + body_n);
+    cws_message *m = cws_message_block(c->loop, CWS_PAYLOAD_OFFSET, HEAD_ROOM + r->headers.n + body_n);
     if (!m)
         return CWS_NO_MEMORY;
     uint8_t *out = cws_message_bytes(m);
@@ -112,6 +112,7 @@ static cws_status queue_response(cws_conn *c, const response *r)
     if (body_n)
         n = append(out, n, r->body);
     m->payload_n = (uint32_t)n;
+    cws_message_join(c->loop, m); /* now: its length may not change any more */
     return cws_outq_push_take(c, m);
 }
 

@@ -355,6 +355,8 @@ void cws_http_retire(cws_conn *c);
 void cws_http_free_dead(cws_loop *l);
 /* The request is over: back to waiting for the next one, or on to the end of the connection. */
 void cws_http_finish(cws_conn *c);
+/* Between two requests: keepalive_timeout_ms runs from the moment on at which the answer is written. */
+void cws_http_idle(cws_conn *c);
 /* http1_gzip.c: makes *body its compressed form, in a buffer of the loop, if the pending request allows it and it is worth it. */
 bool cws_http_gzip(cws_conn *c, cws_slice *body);
 /* http1_respond.c */

@@ -22,6 +22,8 @@ void cws_wheel_disarm(cws_conn *c)
 
 void cws_wheel_arm(cws_loop *l, cws_conn *c, uint64_t at_ms)
 {
+    if (c->state == CWS_S_DEAD)
+        return; /* it is freed at the end of the turn, and a node of it would stay */
     if (c->timer_at != 0) {
         if (c->timer_at <= at_ms)
             return;

@@ -62,8 +62,8 @@ static int no_passphrase(char *out, int n, int is_writing, void *arg)
 static bool set_rules(SSL_CTX *x)
 {
     static const unsigned char name[] = "linkrelay";
-    SSL_CTX_set_options(x, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_ENABLE_KTLS |
-                               SSL_OP_IGNORE_UNEXPECTED_EOF); /* many a client just closes; lengths are HTTP's and RFC 6455's business */
+    /* Many a client just closes; lengths are HTTP's and RFC 6455's business. No SSL_OP_ENABLE_KTLS: see docs/adr/0011-tls.md. */
+    SSL_CTX_set_options(x, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(x, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     /* With it a stream of KeyUpdates, which carry nothing, would keep one SSL_read busy for ever. */
     SSL_CTX_clear_mode(x, SSL_MODE_AUTO_RETRY);

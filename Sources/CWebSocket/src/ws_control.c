@@ -126,6 +126,8 @@ void cws_ws_control(cws_conn *c, uint8_t opcode, uint8_t *p, size_t n)
 void cws_set_heartbeat(cws_conn *c, uint32_t interval_ms, uint32_t timeout_ms, cws_message *ping)
 {
     CWS_ON_LOOP(c->loop);
+    if (c->state == CWS_S_DEAD)
+        return;
     if (ping)
         cws_message_retain(ping);
     if (c->beat_ping)
