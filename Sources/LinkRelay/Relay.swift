@@ -86,7 +86,7 @@ package final class Relay: Sendable {
         let limits = ShardLimits(settings, loopCount: shared.loopCount)
         for shard in shards {
             await shard.run { [loopCount = shared.loopCount] in
-                $0.limits = limits
+                $0.take(limits)
                 $0.loop.takeLimits(from: settings, loopCount: loopCount)
             }
         }

@@ -2,13 +2,14 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import threading
 import time
 
 import pytest
 
 from test_limits import metric
 from test_metrics import metrics, samples
-from wire import CLOSE, EngineSocket, PollingSession, frame
+from wire import CLOSE, EngineSocket, NativeSocket, PollingSession, frame
 
 ROOMS = 60
 KINDS = {"websocket": EngineSocket, "polling": PollingSession}
@@ -35,7 +36,7 @@ def room(make_relay, closing):
         _, key = relay.pair_self("ends")
 
         def enter(role, kind="websocket"):
-            session = KINDS[kind](relay)
+            session = {**KINDS, "native": NativeSocket}[kind](relay)
             session.early = session.enter(role, key)
             return session
 
@@ -105,6 +106,26 @@ def test_who_has_said_goodbye_is_told_nothing_twice(room):
     client.send(frame(CLOSE, b"\x03\xe8"))
     client.end()
     hears_only_the_end_of("two", enter("client"), install, "one")
+
+
+@pytest.mark.parametrize("kind", ["websocket", "native"])
+def test_who_answers_the_relays_goodbye_is_told_nothing_twice(room, kind):
+    """An orderly restart: the client has read everything that came before the close frame that it answers."""
+    relay, enter = room()
+    install, client = enter("sd"), enter("client", kind)
+    client.text(command("one") if kind == "websocket" else '{"event":"command","data":{"id":"one","type":"activities:list"}}')
+    install.upto(b'42["command"')
+    install.text(status("one", ack=1))
+    install.upto(b"431[")
+    ending = threading.Thread(target=relay.stop)
+    ending.start()
+    client.send(frame(CLOSE, client.end().code.to_bytes(2, "big")))
+    client.rest()
+    install.close()
+    ending.join()
+    relay.start()
+    install, back = enter("sd"), enter("client")
+    hears_only_the_end_of("two", back, install, "one")
 
 
 def test_an_end_waits_for_each_client(room):

@@ -279,6 +279,46 @@ def test_code_repeated_within_grace_gets_the_same_key(relay):
     assert attempt("install-2") is None
 
 
+def test_whoever_waits_learns_the_key_that_a_code_was_exchanged_for(make_relay):
+    """Also where the extension sits in the room already, finds it full, or is gone before it has its answer."""
+    from wire import EngineSocket
+
+    relay = make_relay(members_per_room=2)
+
+    def joined(role, code, **more):
+        socket = EngineSocket(relay)
+        return socket, socket.enter(role, code, **more)[-1]
+
+    def key_of(session):
+        return session.upto(b'42["upgradeKey"')[-1]
+
+    # Seated by its old key, it enters the new code on the same connection.
+    number, code = relay.new_link()
+    install, _ = joined("sd", code, installId="one")
+    key_of(install)
+    second = relay.api("POST", "/api/link", {"id": number}).json["key"]
+    client, _ = joined("client", second)
+    install.text('427["join","%s"]' % second)
+    assert b'"success":true' in install.upto(b"437[")[-1]
+    assert key_of(install) == key_of(client)
+    # The room is full.
+    _, code = relay.new_link()
+    clients = [joined("client", code)[0] for _ in range(2)]
+    install, answer = joined("sd", code, installId="two")
+    assert b'"code":"room_full"' in answer
+    assert key_of(clients[0]) == key_of(clients[1])
+    # Its connection breaks while the code is exchanged; it comes back and repeats it.
+    for attempt in range(8):
+        _, code = relay.new_link()
+        client, _ = joined("client", code)
+        install = EngineSocket(relay)
+        install.enter("sd", installId="three")
+        install.text('427["join","%s"]' % code)
+        install.reset()
+        back, answer = joined("sd", code, installId="three")
+        assert b'"success":true' in answer and key_of(back) == key_of(client), attempt
+
+
 def test_store_failure_never_kicks_and_never_refuses(make_relay, tmp_path, extension):
     """A store that cannot answer says nothing about a key: the transport closes, the client comes back with its key."""
     relay = make_relay(fault_store=tmp_path / "store-is-down")

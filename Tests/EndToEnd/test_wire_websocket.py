@@ -123,6 +123,19 @@ def test_heartbeat_both_ways(make_relay):
     talker.close()
 
 
+@pytest.mark.parametrize("first", ["client", "sd"])
+def test_whoever_changes_its_role_is_pinged_all_the_same(make_relay, first):
+    """An extension's pings come from the relay itself, a client's from the engine."""
+    relay = make_relay(heartbeat_interval="1s", heartbeat_timeout="10s")
+    socket = EngineSocket(relay)
+    socket.enter(first)
+    socket.text('42["iam",{"type":"client"}]')
+    for _ in range(3):
+        assert socket.take() == b"2"
+        socket.text("3")
+    socket.close()
+
+
 @pytest.mark.parametrize("packets", [
     pytest.param(['451-["command",{"_placeholder":true,"num":0}]', b"\x01\x02\x03"], id="binary event"),
     pytest.param(['452-["command",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]', b"a", b"b"], id="two"),

@@ -206,6 +206,22 @@ class EngineSocket(RawWebSocket):
                 return taken
 
 
+class NativeSocket(RawWebSocket):
+    """The native dialect, one JSON object a message."""
+
+    def __init__(self, relay):
+        super().__init__(relay, "/link")
+
+    def enter(self, role, key):
+        """`iam` and `join`; the messages up to and with the join's acknowledgement."""
+        self.text(json.dumps({"event": "iam", "data": {"type": role}}))
+        self.text(json.dumps({"event": "join", "data": key, "ack": 0}))
+        taken = []
+        while not taken or json.loads(taken[-1]).get("ack") != 0:
+            taken.append(self.take())
+        return taken
+
+
 class PollingSession:
     """Engine.IO long polling, one request at a time, on one kept connection each for GET and POST."""
 

@@ -10,13 +10,12 @@ private func withBytes<R>(_ text: String, _ body: (UnsafeRawBufferPointer) -> R)
 }
 
 extension CommandLedger {
-    fileprivate mutating func admit(_ id: String, _ type: String = "activities:list", deadlineMs: UInt64 = 1_000) -> Admission {
-        var copy = self
-        let result = withBytes(id) { id in
-            withBytes(type) { type in copy.admit(id: id, type: type, requester: 7, deadlineMs: deadlineMs) }
+    fileprivate mutating func admit(
+        _ id: String, _ type: String = "activities:list", deadlineMs: UInt64 = 1_000, limit: Int = 256
+    ) -> Admission {
+        withBytes(id) { id in
+            withBytes(type) { type in admit(id: id, type: type, requester: 7, deadlineMs: deadlineMs, limit: limit) }
         }
-        self = copy
-        return result
     }
 
     fileprivate func find(_ id: String) -> Int? { withBytes(id) { find(id: $0) } }
@@ -24,7 +23,7 @@ extension CommandLedger {
 
 @Suite struct CommandLedgerTests {
     @Test func aCommandIsFoundUntilItEnds() {
-        var ledger = CommandLedger(limit: 4)
+        var ledger = CommandLedger()
         #expect(ledger.admit("a") == .admitted(row: 0))
         #expect(ledger.admit("b", "resources:add") == .admitted(row: 1))
         #expect(ledger.find("b") == 1)
@@ -36,7 +35,7 @@ extension CommandLedger {
     }
 
     @Test func theSameIdAndTypeIsADuplicateAnotherTypeIsRelated() {
-        var ledger = CommandLedger(limit: 4)
+        var ledger = CommandLedger()
         #expect(ledger.admit("a", "resources:add") == .admitted(row: 0))
         #expect(ledger.admit("a", "resources:add") == .duplicate(row: 0))
         #expect(ledger.admit("a", "resources:add:cancel") == .related)
@@ -44,11 +43,12 @@ extension CommandLedger {
     }
 
     @Test func rowsAreReusedAndTheCeilingHolds() {
-        var ledger = CommandLedger(limit: 3)
+        var ledger = CommandLedger()
         for id in ["a", "b", "c"] { _ = ledger.admit(id) }
-        #expect(ledger.admit("d") == .full)
+        #expect(ledger.admit("d", limit: 3) == .full)
         _ = ledger.close(row: 1)
-        #expect(ledger.admit("d") == .admitted(row: 1))
+        #expect(ledger.admit("d", limit: 2) == .full)
+        #expect(ledger.admit("d", limit: 3) == .admitted(row: 1))
         #expect(ledger.rows.count == 3)
         #expect(ledger.find("d") == 1)
         #expect(ledger.find("b") == nil)
@@ -56,23 +56,26 @@ extension CommandLedger {
 
     @Test(arguments: ["", String(repeating: "x", count: CommandLedger.idCapacity + 1)])
     func commandsWithoutAUsableIdAreNotTracked(id: String) {
-        var ledger = CommandLedger(limit: 3)
+        var ledger = CommandLedger()
         #expect(ledger.admit(id) == .untracked)
         #expect(ledger.openCount == 0)
     }
 
-    @Test func theLongestIdAndTypeFit() {
-        var ledger = CommandLedger(limit: 2)
+    @Test func theLongestIdAndTypeFitAndALongerTypeIsNotKept() {
+        var ledger = CommandLedger()
         let id = String(repeating: "i", count: CommandLedger.idCapacity)
-        let type = String(repeating: "t", count: CommandLedger.typeCapacity + 30)
+        let type = String(repeating: "t", count: CommandLedger.typeCapacity)
         #expect(ledger.admit(id, type) == .admitted(row: 0))
         #expect(ledger.find(id) == 0)
         #expect(ledger.admit(id, type) == .duplicate(row: 0))
-        #expect(ledger.idAndType(row: 0).type.count == CommandLedger.typeCapacity)
+        #expect(ledger.idAndType(row: 0).type == Array(type.utf8))
+        #expect(ledger.admit("other", type + "é") == .admitted(row: 1))
+        #expect(ledger.admit("other", type + "é") == .duplicate(row: 1))
+        #expect(ledger.idAndType(row: 1).type == [])
     }
 
     @Test func deadlinesExpireAndProgressExtendsThem() {
-        var ledger = CommandLedger(limit: 4)
+        var ledger = CommandLedger()
         _ = ledger.admit("a", deadlineMs: 100)
         _ = ledger.admit("b", deadlineMs: 200)
         #expect(ledger.nextDeadlineMs == 100)
@@ -84,7 +87,7 @@ extension CommandLedger {
     }
 
     @Test func closingTwiceChangesNothing() {
-        var ledger = CommandLedger(limit: 4)
+        var ledger = CommandLedger()
         _ = ledger.admit("a")
         _ = ledger.close(row: 0)
         _ = ledger.close(row: 0)
@@ -92,7 +95,7 @@ extension CommandLedger {
     }
 
     @Test func manyIdsNeverMixUp() {
-        var ledger = CommandLedger(limit: 256)
+        var ledger = CommandLedger()
         for i in 0..<256 { #expect(ledger.admit("command-\(i)") == .admitted(row: i)) }
         for i in 0..<256 { #expect(ledger.find("command-\(i)") == i) }
         #expect(ledger.find("command-256") == nil)
@@ -140,6 +143,23 @@ extension CommandLedger {
         let found = withBytes(prefix) { TruncatedEnvelope.routingFields($0) }
         #expect(String(decoding: found.id, as: UTF8.self) == id)
         #expect(String(decoding: found.type, as: UTF8.self) == type)
+    }
+
+    @Test(arguments: [
+        (#"{"event":"command","ack":17,"data":{"#, "17"), (#"{ "ack" : -3 , "event":"#, "-3"), (#"{"ack":"a-1","data":{"#, #""a-1""#),
+        (#"{"event":"ack","data":{"ack":5}"#, ""), (#"{"data":{"ack":5},"ack":6"#, ""), (#"{"ack":1e5,"#, ""), (#"{"ack":12"#, ""),
+        (#"{"ack":"a\"b","#, ""), (#"{"ack":01,"#, ""), (#"{"ack":[1],"#, ""), (#"{"x":"ack","y":5,"#, ""), ("", ""),
+    ])
+    func aNativeAckIsFoundIfItCanBeEchoed(prefix: String, ack: String) {
+        #expect(withBytes(prefix) { String(decoding: TruncatedEnvelope.nativeAck($0), as: UTF8.self) } == ack)
+    }
+
+    @Test(arguments: [
+        (#"217["command",{"#, "17"), (#"2["command",{"#, ""), (#"2/other,5["command",{"#, ""), ("2" + String(repeating: "1", count: 16) + "[", ""),
+        ("25", ""), ("3", ""), ("", ""),
+    ])
+    func aSocketIOAckIsFound(prefix: String, ack: String) {
+        #expect(withBytes(prefix) { String(decoding: TruncatedEnvelope.socketIOAck($0), as: UTF8.self) } == ack)
     }
 }
 

@@ -21,7 +21,7 @@ import Testing
     @Test func aSessionAndARoomFillTheirBlocks() throws {
         // One byte more and each takes 16 more of the allocator, for every connection there is.
         #expect(try instanceSize(session()) <= 136)
-        #expect(try instanceSize(Room(id: RoomID(InstanceID(1)), user: UserID(1), commandsInFlight: 4)) <= 120)
+        #expect(try instanceSize(Room(id: RoomID(InstanceID(1)), user: UserID(1))) <= 120)
     }
 
     private func remove(_ session: Session, _ seats: inout Seats, wasThere: Bool) {
@@ -118,7 +118,7 @@ import Testing
     }
 
     @Test func readingARoomMakesNothing() {
-        let room = Room(id: RoomID(InstanceID(1)), user: UserID(1), commandsInFlight: 4)
+        let room = Room(id: RoomID(InstanceID(1)), user: UserID(1))
         #expect(room.isEmpty && room.held.isEmpty && room.heldBytes == 0 && room.ownPolicy == nil && room.lastPresence == nil)
         room.ownPolicy = nil
         #expect(room.aside == nil)

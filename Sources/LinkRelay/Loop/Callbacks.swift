@@ -99,8 +99,9 @@ struct Ending {
 
     init(reason: cws_reason, code: UInt16) {
         name = String(cString: cws_reason_name(reason))
-        hasHeardAll = reason == CWS_R_PEER_CLOSE_FRAME
-        isClean = hasHeardAll && (code == 1000 || code == 1001 || code == 1005)
+        let isGoodbye = reason == CWS_R_PEER_CLOSE_FRAME
+        hasHeardAll = isGoodbye || (reason == CWS_R_LOCAL_CLOSE && code != 1006)
+        isClean = isGoodbye && (code == 1000 || code == 1001 || code == 1005)
         self.code = code
     }
 }

@@ -52,6 +52,10 @@ struct Connection: Equatable {
 
     /// A larger message is skipped, not fatal.
     func setMessageCeiling(_ bytes: Int) { cws_set_message_ceiling(raw, bytes, true) }
+    /// The engine's own ceiling, above what the relay counts (Shard.transmit).
+    func setQueueCeiling(_ limits: ShardLimits) {
+        cws_set_queue_ceiling(raw, limits.queueCeiling, UInt32(clamping: limits.memberQueueCount))
+    }
     func setHeartbeat(intervalMs: UInt32, timeoutMs: UInt32, ping: Message?) {
         cws_set_heartbeat(raw, intervalMs, timeoutMs, ping?.raw)
     }

@@ -13,13 +13,7 @@ extension Shard {
         guard policy.mode == .strict, let rule = policy.judge(Array(inbound.payload)) else { return false }
         counters.policyCount[rule.rawValue] &+= 1
         log(.notice, "command_refused", session, room.id, reason: rule.label)
-        guard !inbound.id.isEmpty else {
-            refuse(session, .policy, rule.sentence, ack: inbound.ack)
-            return true
-        }
-        counters.refuse(.policy)
-        acknowledge(session, inbound.ack, Self.failurePayload(rule.sentence, code: RefusalReason.policy.code))
-        sendEnd(session, id: inbound.id, type: inbound.type, .refused, rule.sentence)
+        turnAway(session, inbound, inbound.ack, row: -1, in: room, .policy(rule.sentence))
         return true
     }
 

@@ -9,6 +9,7 @@ import LinkProtocol
 /// Not to be copied: copies would share their table.
 struct CommandLedger {
     static let idCapacity = 128
+    /// A longer type is not kept: half of one could be no JSON any more.
     static let typeCapacity = 64
     fileprivate static let stride = idCapacity + typeCapacity
 
@@ -44,6 +45,7 @@ struct CommandLedger {
         var rows: ContiguousArray<Row> = []
         var slab: ContiguousArray<UInt8> = []
         var openCount = 0
+        var timerMs = UInt64.max
 
         func matches(_ row: Int, _ id: UnsafeRawBufferPointer) -> Bool {
             guard Int(rows[row].idCount) == id.count else { return false }
@@ -52,7 +54,7 @@ struct CommandLedger {
         }
 
         func typeMatches(_ row: Int, _ type: UnsafeRawBufferPointer) -> Bool {
-            let count = min(type.count, CommandLedger.typeCapacity)
+            let count = CommandLedger.keptCount(type)
             guard Int(rows[row].typeCount) == count else { return false }
             let base = row * CommandLedger.stride + CommandLedger.idCapacity
             return slab.withUnsafeBytes {
@@ -63,18 +65,21 @@ struct CommandLedger {
 
     /// Made with the first command.
     private var table: Table?
-    /// So that the largest setting, 65,536, fits.
-    private let limitLessOne: UInt16
 
-    /// `limit`: the most commands in flight; at least 1.
-    init(limit: Int) { limitLessOne = UInt16(clamping: max(limit, 1) - 1) }
+    /// When the room's timer for the earliest deadline goes off; `.max` while none is set.
+    var timerMs: UInt64 {
+        get { table?.timerMs ?? .max }
+        nonmutating set { table?.timerMs = newValue }
+    }
+
+    fileprivate static func keptCount(_ type: UnsafeRawBufferPointer) -> Int { type.count <= typeCapacity ? type.count : 0 }
 
     var openCount: Int { table?.openCount ?? 0 }
     @inline(__always) var rows: ContiguousArray<Row> { table?.rows ?? [] }
 
-    /// Books a command. `id` and `type` are the raw bytes between the quotes.
+    /// Books a command. `id` and `type` are the raw bytes between the quotes; `limit`: the most commands in flight, at least 1.
     mutating func admit(
-        id: UnsafeRawBufferPointer, type: UnsafeRawBufferPointer, requester: UInt64, deadlineMs: UInt64
+        id: UnsafeRawBufferPointer, type: UnsafeRawBufferPointer, requester: UInt64, deadlineMs: UInt64, limit: Int
     ) -> Admission {
         guard !id.isEmpty, id.count <= Self.idCapacity else { return .untracked }
         let hash = Self.hash(id)
@@ -86,14 +91,15 @@ struct CommandLedger {
             }
             if free < 0, !table.rows[i].isOpen { free = i }
         }
+        // There are more rows than that where the limit was lowered.
+        guard table.openCount < limit else { return .full }
         if free < 0 {
-            guard table.rows.count <= Int(limitLessOne) else { return .full }
             free = table.rows.count
             table.hashes.append(0)
             table.rows.append(Row())
             table.slab.append(contentsOf: repeatElement(0, count: Self.stride))
         }
-        let typeCount = min(type.count, Self.typeCapacity)
+        let typeCount = Self.keptCount(type)
         table.hashes[free] = hash
         table.rows[free].idCount = UInt8(truncatingIfNeeded: id.count)
         table.rows[free].typeCount = UInt8(truncatingIfNeeded: typeCount)

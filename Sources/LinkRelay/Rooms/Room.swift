@@ -15,9 +15,8 @@ final class Room {
     var commandSequence: UInt64 = 0
     /// See RoomAside.
     var aside: RoomAside?
-    var ledger: CommandLedger
+    var ledger = CommandLedger()
     var isPresenceDirty = false
-    var isCommandTimerArmed = false
     /// What the members were told last.
     private var toldClientCount = Room.untold
     private var toldSDCount = Room.untold
@@ -27,10 +26,9 @@ final class Room {
     /// Nothing was told yet, or a number too large to remember.
     private static let untold = UInt16.max
 
-    init(id: RoomID, user: UserID, commandsInFlight: Int) {
+    init(id: RoomID, user: UserID) {
         self.id = id
         self.user = user
-        ledger = CommandLedger(limit: commandsInFlight)
     }
 
     var presence: Presence { Presence(clientCount: clients.count, sdCount: sds.count + ghosts.count) }

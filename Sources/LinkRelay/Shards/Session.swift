@@ -174,10 +174,8 @@ struct RecentTraffic: Sendable {
 struct PendingSeat {
     var ticket: RoomTicket
     var ack: AckReference?
-    /// Set when the join exchanged a code: what everyone in the room is told.
+    /// The key that the room's code was exchanged for: what the joiner is told after its answer.
     var newKey: LinkKey?
-    /// The exchange is a repeat: only the joiner is told.
-    var isRepeat = false
     /// A link key found in the directory, to be looked up once more where the room lives: it may have been deleted on the way.
     var presentedKey: LinkKey?
 }
@@ -190,6 +188,12 @@ struct AckReference {
     init?(_ message: UnsafeRawBufferPointer, _ range: ByteRange) {
         guard !range.isEmpty else { return nil }
         bytes = Array(message[range])
+    }
+
+    /// Nil for no bytes.
+    init?(_ bytes: [UInt8]) {
+        guard !bytes.isEmpty else { return nil }
+        self.bytes = bytes
     }
 }
 

@@ -24,33 +24,31 @@ extension Shard {
             return refuse(session, .malformed, "A command is a JSON object.", ack: inbound.ack)
         }
         if inbound.payload.count > limits.clientMessageBytes {
-            return oversize(session, size: UInt64(inbound.payload.count), id: inbound.id, type: inbound.type)
+            return oversize(
+                session, size: UInt64(inbound.payload.count), id: inbound.id, type: inbound.type, ack: inbound.ack)
         }
         if CommandPolicy.isJudged(inbound.type, hasEscapedName: inbound.hasEscapedName), isRefused(session, inbound, room) { return }
         counters.commandCount &+= 1
         let ack = inbound.ack
         var row = -1
+        let deadlineMs = nowMs &+ limits.commandTimeoutMs
         switch room.ledger.admit(
-            id: inbound.id, type: inbound.type, requester: session.serial, deadlineMs: nowMs &+ limits.commandTimeoutMs)
+            id: inbound.id, type: inbound.type, requester: session.serial, deadlineMs: deadlineMs, limit: limits.commandsInFlight)
         {
         case .admitted(let admitted):
             row = admitted
-            if !room.isCommandTimerArmed { armCommandTimer(room) }
+            if deadlineMs < room.ledger.timerMs { armCommandTimer(room) }
         case .duplicate(let running):
             return answerDuplicate(session, room, running, inbound)
         case .full:
-            counters.refuse(.commandsInFlight)
-            let sentence = "Too many commands are in flight in this room; wait for some to end."
-            acknowledge(session, ack, Self.failurePayload(sentence, code: RefusalReason.commandsInFlight.code))
-            return endUnbooked(session, inbound, .refused, sentence)
+            return turnAway(session, inbound, ack, row: -1, in: room, .tooManyInFlight)
         case .related, .untracked:
             break
         }
         if room.sds.isEmpty {
-            hold(session, inbound, row, room)
+            if let why = hold(inbound, row, room) { return turnAway(session, inbound, ack, row: row, in: room, why) }
         } else if row >= 0, isUnsupported(inbound.type, in: room) {
-            counters.refuse(.unsupported)
-            endRow(row, in: room, .unsupported, "The extension does not know this kind of command.", to: [session])
+            return turnAway(session, inbound, ack, row: row, in: room, .unsupported)
         } else {
             relayCommand(inbound.payload, room)
             if row >= 0 { room.ledger.setSequence(row: row, room.commandSequence) }
@@ -106,18 +104,16 @@ extension Shard {
 
     // MARK: Held
 
-    /// The extension is away: within its grace period commands wait for it, in order and bounded; after it they end at once.
-    private func hold(_ session: Session, _ inbound: Inbound, _ row: Int, _ room: Room) {
-        guard !room.ghosts.isEmpty else {
-            return endUndelivered(session, inbound, row, room, .instanceOffline, "The instance is offline.")
-        }
+    /// The extension is away: within its grace period commands wait for it, in order and bounded; after it they end at once. Returns why this
+    /// one does not wait.
+    private func hold(_ inbound: Inbound, _ row: Int, _ room: Room) -> TurnedAway? {
+        guard !room.ghosts.isEmpty else { return .offline }
         guard room.held.count < limits.heldCommandCount, room.heldBytes + inbound.payload.count <= limits.heldCommandBytes,
             keptBytes + inbound.payload.count <= limits.keptMemoryBytes,
             let message = loop.frame(.command, .socketio, payload: inbound.payload)
         else {
             counters.heldRefusedCount &+= 1
-            return endUndelivered(
-                session, inbound, row, room, .refused, "The instance is reconnecting and too much is waiting for it already.")
+            return .tooManyHeld
         }
         counters.heldCount &+= 1
         room.commandSequence &+= 1
@@ -130,6 +126,7 @@ extension Shard {
             room.ledger.setHeld(row: row, true)
             room.ledger.setSequence(row: row, room.commandSequence)
         }
+        return nil
     }
 
     func setHeldBytes(_ room: Room, _ bytes: Int) {
@@ -149,30 +146,39 @@ extension Shard {
         let waiting = room.held
         room.held.removeAll()
         setHeldBytes(room, 0)
-        for held in waiting {
-            if held.row >= 0 { room.ledger.setHeld(row: held.row, false) }
+        for (i, held) in waiting.enumerated() {
+            guard !room.sds.isEmpty else {
+                // The extension was dropped meanwhile: the rest goes on waiting.
+                room.held = Array(waiting[i...])
+                return setHeldBytes(room, room.held.reduce(0) { $0 + $1.command.byteCount })
+            }
+            defer { held.command.message.release() }
+            if held.row >= 0 {
+                room.ledger.setHeld(row: held.row, false)
+                let type = room.ledger.idAndType(row: held.row).type
+                if !type.isEmpty, type.withUnsafeBytes({ isUnsupported($0, in: room) }) {
+                    counters.refuse(.unsupported)
+                    endRow(held.row, in: room, .unsupported, TurnedAway.unsupported.sentence, to: room.clients.all)
+                    continue
+                }
+            }
             for sd in room.sds { passOn(held.command, held.sequence, to: sd) }
-            held.command.message.release()
         }
     }
 
     // MARK: Endings by the relay
 
-    private func endUndelivered(
-        _ session: Session, _ inbound: Inbound, _ row: Int, _ room: Room, _ reason: TerminalReason, _ sentence: String
-    ) {
-        counters.refuse(.instanceOffline)
+    /// The relay does not pass a command on. Whoever asked for an ack is told so by it, and whoever gave an id by the command's end; with
+    /// neither there is an `error`.
+    func turnAway(_ session: Session, _ inbound: Inbound, _ ack: AckReference?, row: Int, in room: Room, _ why: TurnedAway) {
+        guard !inbound.id.isEmpty else { return refuse(session, why.code, why.sentence, ack: ack) }
+        counters.refuse(why.code)
+        acknowledge(session, ack, Self.failurePayload(why.sentence, code: why.code.code))
         if row >= 0 {
-            endRow(row, in: room, reason, sentence, to: [session])
+            endRow(row, in: room, why.reason, why.sentence, to: [session])
         } else {
-            endUnbooked(session, inbound, reason, sentence)
+            sendEnd(session, id: inbound.id, type: inbound.type, why.reason, why.sentence)
         }
-    }
-
-    /// A terminal status for a command that is in no ledger. One without an id cannot be answered by a status: an `error` says it.
-    private func endUnbooked(_ session: Session, _ inbound: Inbound, _ reason: TerminalReason, _ sentence: String) {
-        guard !inbound.id.isEmpty else { return refuse(session, .instanceOffline, sentence, ack: inbound.ack) }
-        sendEnd(session, id: inbound.id, type: inbound.type, reason, sentence)
     }
 
     func endRow(_ row: Int, in room: Room, _ reason: TerminalReason, _ sentence: String, to receivers: ContiguousArray<Session>) {
@@ -207,12 +213,14 @@ extension Shard {
 
     func armCommandTimer(_ room: Room) {
         guard let next = room.ledger.nextDeadlineMs else { return }
-        room.isCommandTimerArmed = true
+        room.ledger.timerMs = next
         schedule(inMs: next > nowMs ? next - nowMs : 0, .commands(room))
     }
 
     func commandsExpired(_ room: Room) {
-        room.isCommandTimerArmed = false
+        // An earlier deadline came, and this timer was set before it did.
+        guard nowMs >= room.ledger.timerMs else { return }
+        room.ledger.timerMs = .max
         for row in room.ledger.expired(nowMs: nowMs) {
             if room.ledger.rows[row].isHeld {
                 if let i = room.held.firstIndex(where: { $0.row == row }) {
@@ -275,4 +283,20 @@ extension Shard {
         sd.unconfirmed?.confirmBarrier()
         sendBarrier(sd, force: false)
     }
+}
+
+/// Why the relay does not pass a command on: the code of its ack, the reason of its end, and the sentence for people.
+struct TurnedAway {
+    let code: RefusalReason
+    let reason: TerminalReason
+    let sentence: String
+
+    static let offline = TurnedAway(code: .instanceOffline, reason: .instanceOffline, sentence: "The instance is offline.")
+    static let tooManyInFlight = TurnedAway(
+        code: .commandsInFlight, reason: .refused, sentence: "Too many commands are in flight in this room; wait for some to end.")
+    static let tooManyHeld = TurnedAway(
+        code: .commandsInFlight, reason: .refused, sentence: "The instance is reconnecting and too much is waiting for it already.")
+    static let unsupported = TurnedAway(
+        code: .unsupported, reason: .unsupported, sentence: "The extension does not know this kind of command.")
+    static func policy(_ sentence: String) -> TurnedAway { TurnedAway(code: .policy, reason: .refused, sentence: sentence) }
 }

@@ -26,16 +26,16 @@ extension Shard {
             return refuse(session, .unknownRole, error.sentence, ack: inbound.ack)
         }
         // Seated members keep their role: the site says `iam` again after every reconnect, always the same.
-        if let room = session.room, session.role != identity.role {
-            _ = room
+        if session.room != nil, session.role != identity.role {
             return refuse(session, .wrongRole, "Leave the room before changing your type.", ack: inbound.ack)
         }
+        let isChanged = session.role != identity.role
         session.role = identity.role
         session.identity = identity
         applyMessageCeiling(session)
-        if let engine = session.engine, identity.role == .sd, engine.transport == .websocket {
-            startHeartbeat(session)
-            armEnginePing(session, engine)
+        if isChanged, let engine = session.engine, engine.transport == .websocket {
+            startHeartbeat(session) // who sends the pings depends on the role
+            if identity.role == .sd { armEnginePing(session, engine) }
         }
         acknowledge(session, inbound.ack, Self.successPayload)
     }
@@ -53,6 +53,15 @@ extension Shard {
         session.connection?.setMessageCeiling(messageCeiling(of: session) + Self.framingAllowance)
         guard let engine = session.engine, !session.isGone else { return }
         shared.directory.set(engine.sid, .init(loop: index, role: session.role, isSeated: session.room != nil))
+    }
+
+    /// Reload: those who are here already take them as well.
+    func take(_ limits: ShardLimits) {
+        self.limits = limits
+        for session in sessions.values {
+            if session.role != nil { applyMessageCeiling(session) }
+            session.connection?.setQueueCeiling(limits)
+        }
     }
 
     /// Room for the event name and wrapper around a payload at its ceiling.
@@ -120,13 +129,15 @@ extension Shard {
     func transmit(_ session: Session, _ message: Message) -> Bool {
         let count = message.count
         if let connection = session.connection {
-            if hasRoom(session, queued: connection.queuedBytes, count), connection.send(message) {
+            if hasRoom(session, queued: connection.queuedBytes, count, ceiling: limits.memberQueueBytes), connection.send(message) {
                 counters.deliveryCount &+= 1
                 session.giveOut(count)
                 return true
             }
         } else if let engine = session.engine, engine.transport == .polling, !session.isGone {
-            if !session.isLeaving, hasRoom(session, queued: engine.queueBytes, count), engine.queueCount < limits.memberQueueCount {
+            if !session.isLeaving, hasRoom(session, queued: engine.queueBytes, count, ceiling: limits.pollBytes),
+                engine.queueCount < limits.memberQueueCount
+            {
                 counters.deliveryCount &+= 1
                 session.giveOut(count)
                 engine.enqueue(message)
@@ -144,11 +155,11 @@ extension Shard {
     /// Whether a message fits the member's queue. Large ones (lists, pictures) have an allowance of their own: they are rare, shared by all
     /// receivers, and must not make what follows them look like a flood.
     @inline(__always)
-    private func hasRoom(_ session: Session, queued: Int, _ count: Int) -> Bool {
-        if count < ShardLimits.largeMessageBytes, session.largeBytes == 0 { return queued < limits.memberQueueBytes }
+    private func hasRoom(_ session: Session, queued: Int, _ count: Int, ceiling: Int) -> Bool {
+        if count < ShardLimits.largeMessageBytes, session.largeBytes == 0 { return queued < ceiling }
         let large = min(Int(session.largeBytes), queued)
         session.largeBytes = UInt32(clamping: large)
-        guard count >= ShardLimits.largeMessageBytes else { return queued - large < limits.memberQueueBytes }
+        guard count >= ShardLimits.largeMessageBytes else { return queued - large < ceiling }
         guard large + count <= limits.largeAllowanceBytes else { return false }
         session.largeBytes = UInt32(clamping: large + count)
         return true

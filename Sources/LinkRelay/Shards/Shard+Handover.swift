@@ -145,7 +145,8 @@ extension Shard {
         for command in debts.commands {
             command.id.withUnsafeBytes { id in
                 command.type.withUnsafeBytes { type in
-                    let admission = room.ledger.admit(id: id, type: type, requester: 0, deadlineMs: nowMs &+ command.remainingMs)
+                    let admission = room.ledger.admit(
+                        id: id, type: type, requester: 0, deadlineMs: nowMs &+ command.remainingMs, limit: .max)
                     guard case .admitted(let row) = admission, let status = command.lastStatus else { return }
                     room.ledger.progress(
                         row: row, status: framed(.commandStatus, status), deadlineMs: nowMs &+ command.remainingMs)?.message.release()
@@ -161,7 +162,7 @@ extension Shard {
             room.ghosts.append(Ghost(serial: 0, dialect: nil, installID: absent.installID, expiresMs: nowMs &+ limits.graceMs, unconfirmed: []))
         }
         schedule(inMs: limits.graceMs, .grace(room))
-        if !room.isCommandTimerArmed { armCommandTimer(room) }
+        if let next = room.ledger.nextDeadlineMs, next < room.ledger.timerMs { armCommandTimer(room) }
         // Who sits here already came while the store failed.
         if !room.sds.isEmpty { deliverHeld(in: room) }
         for client in room.clients.all { replay(to: client, in: room) }

@@ -63,6 +63,7 @@ extension Shard {
     }
 
     private func resolved(_ serial: UInt64, _ decision: JoinDecision, _ ack: AckReference?) {
+        if case .exchanged(let ticket, let newKey, isRepeat: false) = decision { codeExchanged(newKey, in: ticket.room, by: serial) }
         guard let session = sessions[serial], session.isJoining else { return }
         session.isJoining = false
         lookUps[serial] = nil
@@ -80,7 +81,7 @@ extension Shard {
                         at: shared.wallClock(), kind: .pairing, name: "code_exchanged", room: ticket.room, role: session.role,
                         address: session.address))
             }
-            granted(session, PendingSeat(ticket: ticket, ack: ack, newKey: newKey, isRepeat: isRepeat))
+            granted(session, PendingSeat(ticket: ticket, ack: ack, newKey: newKey))
         case .refused(let refusal):
             log(.info, "join_refused", session, nil, reason: refusal.rawValue)
             refuseJoin(session, refusal, ack)
@@ -184,23 +185,39 @@ extension Shard {
         // The answer first: the site asks its opening questions on presence only if it knows already that it is in.
         acknowledge(session, seat.ack, Self.joinedPayload)
         self.seat(session, in: room)
-        if let key = seat.newKey {
-            announce(key, to: seat.isRepeat ? [session] : room.members)
-        }
+        if let key = seat.newKey { announce(key, to: [session]) }
         resumeInput(session)
+    }
+
+    /// A code was exchanged: whoever waits in the room learns the key, also if the extension is gone by now or finds no seat. That one itself
+    /// is told after its answer.
+    private func codeExchanged(_ key: LinkKey, in id: RoomID, by joiner: UInt64) {
+        let home = id.home(loopCount: shared.loopCount)
+        guard home != index, shared.shards.indices.contains(home) else { return tellMembers(of: id, key, beside: joiner) }
+        shared.shards[home].loop.post { $0.tellMembers(of: id, key, beside: joiner) }
+    }
+
+    private func tellMembers(of id: RoomID, _ key: LinkKey, beside joiner: UInt64) {
+        takeOvers[id] = takeOvers[id]?.map { waiting in
+            var waiting = waiting
+            if waiting.serial != joiner { waiting.seat.newKey = key }
+            return waiting
+        }
+        guard let room = rooms[id] else { return }
+        announce(key, to: room.members.filter { $0.serial != joiner })
     }
 
     /// The room a ticket opens, made if it is not there.
     func room(for ticket: RoomTicket) -> Room {
         if let room = rooms[ticket.room] { return room }
-        let room = Room(id: ticket.room, user: ticket.user, commandsInFlight: limits.commandsInFlight)
+        let room = Room(id: ticket.room, user: ticket.user)
         if let past = pastTimelines.take(room.id) { room.timeline = past }
         room.ownPolicy = shared.policies.policy(of: room.id)
         rooms.put(room)
         return room
     }
 
-    func announce(_ key: LinkKey, to sessions: ContiguousArray<Session>) {
+    func announce(_ key: LinkKey, to sessions: some Sequence<Session>) {
         let payload = Array("{\"key\":\"\(key.hex)\"}".utf8)
         for session in sessions { sendEvent(session, .upgradeKey, payload) }
     }

@@ -41,7 +41,8 @@ extension Shard {
         let countsPings = session.engine != nil && session.role == .sd
         let ping = session.engine == nil ? frames?.nativePing : countsPings ? nil : frames?.enginePing
         connection.setHeartbeat(
-            intervalMs: limits.heartbeatIntervalMs, timeoutMs: limits.heartbeatTimeoutMs, ping: ping)
+            intervalMs: session.engine?.heartbeatIntervalMs ?? limits.heartbeatIntervalMs,
+            timeoutMs: session.engine?.heartbeatTimeoutMs ?? limits.heartbeatTimeoutMs, ping: ping)
     }
 
     @inline(__always)

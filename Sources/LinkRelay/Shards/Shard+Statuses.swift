@@ -19,8 +19,12 @@ extension Shard {
         guard session.role == .sd else {
             return refuse(session, .wrongRole, "Only an extension sends statuses.", ack: inbound.ack)
         }
+        guard !inbound.payload.isEmpty else {
+            return refuse(session, .malformed, "A status says what it is about.", ack: inbound.ack)
+        }
         if inbound.payload.count > limits.sdMessageBytes {
-            return oversize(session, size: UInt64(inbound.payload.count), id: inbound.id, type: inbound.type)
+            return oversize(
+                session, size: UInt64(inbound.payload.count), id: inbound.id, type: inbound.type, ack: inbound.ack)
         }
         counters.statusCount &+= 1
         let ack = inbound.ack
@@ -75,8 +79,9 @@ extension Shard {
         if isProgress {
             let kept = framed.flatMap { $0.byteCount <= Self.keptStatusBytes ? $0 : nil }
             kept?.message.retain()
-            let old = room.ledger.progress(row: row, status: kept, deadlineMs: nowMs &+ limits.commandTimeoutMs)
-            old?.message.release()
+            let deadlineMs = nowMs &+ limits.commandTimeoutMs
+            room.ledger.progress(row: row, status: kept, deadlineMs: deadlineMs)?.message.release()
+            if deadlineMs < room.ledger.timerMs { armCommandTimer(room) }
         } else if inbound.status != nil {
             closeRow(row, framed, in: room)
         }
@@ -90,16 +95,19 @@ extension Shard {
     /// A message over its ceiling was discarded: the sender is told the sizes, the command ends, the connection lives.
     func oversize(_ session: Session, size: UInt64, prefix: UnsafeRawBufferPointer) {
         let found = TruncatedEnvelope.routingFields(prefix)
+        let ack = session.engine == nil ? TruncatedEnvelope.nativeAck(prefix) : TruncatedEnvelope.socketIOAck(prefix)
         found.id.withUnsafeBytes { id in
-            found.type.withUnsafeBytes { type in oversize(session, size: size, id: id, type: type) }
+            found.type.withUnsafeBytes { type in oversize(session, size: size, id: id, type: type, ack: AckReference(ack)) }
         }
     }
 
-    func oversize(_ session: Session, size: UInt64, id: UnsafeRawBufferPointer, type: UnsafeRawBufferPointer) {
+    func oversize(
+        _ session: Session, size: UInt64, id: UnsafeRawBufferPointer, type: UnsafeRawBufferPointer, ack: AckReference?
+    ) {
         counters.drop(.oversize)
         if session.role == .sd { counters.oversizeSDCount &+= 1 } else { counters.oversizeClientCount &+= 1 }
         let ceiling = messageCeiling(of: session)
-        refuse(session, .tooLarge, "The message has \(size) bytes; at most \(ceiling) are allowed.", ack: nil)
+        refuse(session, .tooLarge, "The message has \(size) bytes; at most \(ceiling) are allowed.", ack: ack)
         guard let room = session.room else { return }
         if session.role == .sd {
             if let row = room.ledger.find(id: id) {

@@ -9,7 +9,7 @@ final class Shard {
     let index: Int
     let loop: EventLoop
     let shared: SharedParts
-    /// Replaced on reload; sessions take the new ones with their next event.
+    /// Replaced on reload (take).
     var limits: ShardLimits
     var counters = ShardCounters()
 

@@ -55,13 +55,19 @@ final class EngineState {
     /// The ping number that the delivery barrier rides on.
     var barrierPing: UInt64 = 0
     /// Binary attachments that follow a refused binary event.
-    var attachmentsToSkip = 0
+    var attachmentsToSkip: UInt8 = 0
     var transport: Transport
     /// The namespace `/` is connected.
     var isConnected = false
     var isPingArmed = false
+    /// What the peer was told when it came: a reload changes it for those who come then.
+    let heartbeatIntervalMs: UInt32
+    let heartbeatTimeoutMs: UInt32
+    var silenceMs: UInt64 { UInt64(heartbeatIntervalMs) + UInt64(heartbeatTimeoutMs) }
 
-    init(sid: EngineSID, transport: Transport, nowMs: UInt64) {
+    init(sid: EngineSID, transport: Transport, nowMs: UInt64, heartbeatIntervalMs: UInt32, heartbeatTimeoutMs: UInt32) {
+        self.heartbeatIntervalMs = heartbeatIntervalMs
+        self.heartbeatTimeoutMs = heartbeatTimeoutMs
         self.sid = sid
         socketID = .random()
         self.transport = transport

@@ -115,7 +115,9 @@ extension Shard {
             recordRefusal(.connectionsPerAddress, address: address)
             return refuse(connection, status: 429, .connectionsPerAddress, "Too many connections from this address.")
         }
-        let engine = EngineState(sid: .random(), transport: isPolling ? .polling : .websocket, nowMs: nowMs)
+        let engine = EngineState(
+            sid: .random(), transport: isPolling ? .polling : .websocket, nowMs: nowMs,
+            heartbeatIntervalMs: limits.heartbeatIntervalMs, heartbeatTimeoutMs: limits.heartbeatTimeoutMs)
         let session = Session(serial: takeSerial(), address: address, openedMs: nowMs, engine: engine)
         let open = EngineIO.openPacket(
             sid: engine.sid.text, upgrades: isPolling, pingIntervalMs: Int(limits.heartbeatIntervalMs),
@@ -153,7 +155,7 @@ extension Shard {
     func armEnginePing(_ session: Session, _ engine: EngineState) {
         guard !engine.isPingArmed else { return }
         engine.isPingArmed = true
-        schedule(inMs: UInt64(limits.heartbeatIntervalMs), .enginePing(session.serial))
+        schedule(inMs: UInt64(engine.heartbeatIntervalMs), .enginePing(session.serial))
     }
 
     func enginePingDue(_ session: Session) {
@@ -161,7 +163,7 @@ extension Shard {
         engine.isPingArmed = false
         if engine.transport == .polling {
             let silence = nowMs &- min(nowMs, engine.lastHeardMs)
-            if silence > limits.silenceMs {
+            if silence > engine.silenceMs {
                 return endEngine(session, reason: "heartbeat_timeout", isClean: false)
             }
         } else if session.role != .sd {

@@ -52,7 +52,7 @@ extension Shard {
         case .ack: break
         case .connectError: refuse(session, .malformed, "Only the relay sends CONNECT_ERROR.", ack: nil)
         case .binaryEvent, .binaryAck:
-            engine.attachmentsToSkip = packet.attachmentCount
+            engine.attachmentsToSkip = UInt8(clamping: packet.attachmentCount)
             let ack = packet.kind == .binaryAck ? nil : AckReference(bytes, packet.ackID)
             refuse(session, .binary, "Binary events are not supported; send JSON.", ack: ack)
         }
