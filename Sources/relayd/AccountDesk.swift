@@ -11,7 +11,7 @@ struct AccountDesk {
 
     init(_ settings: Settings) async throws(Failure) {
         self.settings = settings
-        data = try await StorageDirectory.open(settings)
+        data = try await StorageDirectory.open(settings, mayMake: false)
     }
 
     func run(_ command: Command) async throws {

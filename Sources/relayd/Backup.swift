@@ -13,13 +13,13 @@ struct Backup {
     func write(to target: String, includesKey: Bool) throws(Failure) {
         let source = "\(directory)/\(StorageDirectory.databaseName)"
         guard access(source, F_OK) == 0 else {
-            throw Failure(.storage, "there is no database in \(directory); say with --data-dir where it is.")
+            throw StorageDirectory.absent(directory)
         }
         // The key first: a copy without the key that was asked for would look complete.
         let keyFile = "\(target).key"
         if includesKey { try copyKey(to: keyFile) }
         do {
-            try SQLiteLinkStore.backUp(from: source, to: target)
+            try SQLiteLinkStore.backUp(from: source, to: target, requiring: includesKey ? try KeyVault.open(file: keyFile)?.mark : nil)
         } catch {
             if includesKey { unlink(keyFile) }
             throw Failure(.storage, "no backup was made: \(error).")

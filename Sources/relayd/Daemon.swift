@@ -33,7 +33,7 @@ struct Daemon {
         defer { sink.close() }
         let log = Log(level: settings.logLevel, sink: sink)
         prepareProcess(settings, log)
-        let data = try await StorageDirectory.open(settings)
+        let data = try await StorageDirectory.open(settings, mayMake: true)
         guard try data.claim() else {
             throw Failure(.unavailable, "another relay runs on \(data.path); stop it, or give another --data-dir.")
         }

@@ -16,11 +16,16 @@ struct StorageDirectory: Sendable {
     private static let addressName = "address"
     private static let lockName = "relay.lock"
 
-    static func open(_ settings: Settings) async throws(Failure) -> StorageDirectory {
+    /// `mayMake`: a first start. Commands work on what a relay has made: elsewhere they would make what looks like it and opens nothing.
+    static func open(_ settings: Settings, mayMake: Bool) async throws(Failure) -> StorageDirectory {
         let path = settings.dataDir
-        try make(path)
+        let hasDatabase = access("\(path)/\(databaseName)", F_OK) == 0
+        if !hasDatabase {
+            guard mayMake else { throw absent(path) }
+            try make(path)
+        }
         do {
-            let vault = try KeyVault.open(path: path)
+            let vault = try KeyVault.open(path: path, mayCreate: !hasDatabase)
             let file = try SQLiteLinkStore.open(path: "\(path)/\(databaseName)")
             let store: any LinkStore = settings.faultStore.map { FaultyLinkStore(file, whileFileExists: $0) } ?? file
             guard try await file.bindVault(vault.mark) else {
@@ -37,6 +42,11 @@ struct StorageDirectory: Sendable {
         } catch {
             throw Failure(.storage, "\(error).")
         }
+    }
+
+    static func absent(_ path: String) -> Failure {
+        let reason = errno == ENOENT ? "there is no database in \(path)" : "\(path): \(String(cString: strerror(errno)))"
+        return Failure(.storage, "\(reason); start a relay there first, or say with --data-dir where yours has its data.")
     }
 
     private static func make(_ path: String) throws(Failure) {

@@ -24,13 +24,16 @@ def ask(relay, *words, **variables):
 
 
 def test_the_welcome_can_be_followed(relay):
-    """The command as it was typed, and what a loopback address is good for; a sign-in elsewhere says that nobody is there."""
+    """The command as it was typed, and what a loopback address is good for; a sign-in elsewhere is refused and makes nothing."""
     assert f"again with `{BINARY} sign-in --data-dir {relay.data}`" in relay.wait_log("Sign in (once")
     assert "Only this machine reaches that address" in relay.wait_log("For others")
     assert ask(relay, "sign-in").stderr == ""
     elsewhere = subprocess.run(
         [BINARY, "sign-in", "--data-dir", str(relay.directory / "other")], env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
-    assert elsewhere.returncode == 0 and "no relay runs on" in elsewhere.stderr
+    assert elsewhere.returncode == 74 and "start a relay there first" in elsewhere.stderr
+    assert not (relay.directory / "other").exists()
+    relay.stop()
+    assert "no relay runs on" in ask(relay, "sign-in").stderr
 
 
 def test_they_print(relay, paired):

@@ -19,10 +19,10 @@ from test_crash import can_join, exchange
 DATABASE, KEY = "linkrelay.sqlite", "linkrelay.key"
 
 
-def run(*words, **settings):
+def run(*words, environment=(), **settings):
     """relayd with these words: exit code, standard output, standard error."""
     done = subprocess.run(
-        [BINARY, *map(str, words), *flags(settings)], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+        [BINARY, *map(str, words), *flags(settings)], env={**ENVIRONMENT, **dict(environment)}, capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -101,11 +101,24 @@ def test_backup_overwrites_nothing_and_needs_its_key(make_relay, tmp_path):
     assert not (tmp_path / "other.sqlite").exists() and (tmp_path / "other.sqlite.key").read_bytes() == b"mine"
     assert run("backup", tmp_path / "none.sqlite", data_dir=tmp_path / "nowhere")[0] == 74
     assert not (tmp_path / "nowhere").exists()
-    # With a key of its own making a relay does not start on the copy, and leaves it alone.
+    # Without its key, or with another, a relay does not start on the copy, nor does a command make one; the copy is left alone.
     other = tmp_path / "other"
     other.mkdir(mode=0o700)
     shutil.copy(copy, other / DATABASE)
+    serve(other, 74, "not its master key")
+    code, _, told = run("token", "new", data_dir=other)
+    assert code == 74 and "CREDENTIALS_DIRECTORY" in told and not (other / KEY).exists()
+    # The key may be a credential, for commands too.
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    shutil.copy(relay.data / KEY, credentials / KEY)
+    assert run("token", "new", environment={"CREDENTIALS_DIRECTORY": str(credentials)}, data_dir=other)[0] == 0
+    (other / KEY).write_bytes(bytes(32))
+    (other / KEY).chmod(0o600)
     serve(other, 74, "another master key")
+    code, _, told = run("backup", tmp_path / "wrong.sqlite", "--with-key", data_dir=other)
+    assert code == 74 and "not this database's" in told
+    assert not (tmp_path / "wrong.sqlite").exists() and not (tmp_path / "wrong.sqlite.key").exists()
     assert sqlite3.connect(other / DATABASE).execute("SELECT count(*) FROM instance").fetchone() == (1,)
 
 

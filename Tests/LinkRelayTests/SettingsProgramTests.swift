@@ -110,6 +110,11 @@ private enum Program {
     }
 
     @Test func accountsLinksAndTokens() throws {
+        let early = try account("token", "new")
+        #expect(early.code == 74 && early.err.contains("start a relay there first"), "\(early)")
+        #expect(access("\(directory)/data", F_OK) != 0)
+        // A relay that cannot listen has made its data by then.
+        #expect(try account("serve", "--listen", "192.0.2.1:9").code == 69)
         let token = try account("token", "new", "--label", "test")
         #expect(token.code == 0 && token.err.isEmpty)
         #expect(token.out.hasPrefix("lr_") && token.out.split(separator: "\n").count == 1)

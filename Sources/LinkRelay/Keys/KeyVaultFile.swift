@@ -10,6 +10,7 @@ import LinkProtocol
 package enum KeyVaultError: Error, Hashable, Sendable, CustomStringConvertible {
     case wrongSize(path: String, byteCount: Int)
     case readableByOthers(path: String)
+    case missing(path: String)
     case io(path: String, operation: String, code: Int32)
     case cryptoUnavailable
 
@@ -19,6 +20,8 @@ package enum KeyVaultError: Error, Hashable, Sendable, CustomStringConvertible {
             "\(path): a master key is exactly \(KeyVault.masterBytes) bytes, this is \(count); restore it from a backup "
                 + "(without it the stored keys cannot be read)"
         case .readableByOthers(let path): "\(path): the master key is readable by others; chmod 600 it"
+        case .missing(let path):
+            "\(path): there is a database but not its master key; put that file back, or set CREDENTIALS_DIRECTORY to the directory that has it"
         case .io(let path, let operation, let code): "\(path): cannot \(operation): \(String(cString: strerror(code)))"
         case .cryptoUnavailable: "the cryptographic library failed (no random bytes, or out of memory)"
         }
@@ -28,20 +31,28 @@ package enum KeyVaultError: Error, Hashable, Sendable, CustomStringConvertible {
 extension KeyVault {
     package static let fileName = "linkrelay.key"
 
-    /// The vault of a data directory, or of the key file at `path`; made at the first start.
+    /// The vault of a data directory, or of the key file at `path`. With `mayCreate` it is made where there is none: never where there is a
+    /// database, which no other key than its own opens.
     ///
     /// `$CREDENTIALS_DIRECTORY/linkrelay.key` (systemd's `LoadCredential=`) wins where it exists.
-    package static func open(path: String) throws(KeyVaultError) -> KeyVault {
-        try open(path: path, credentialsDirectory: getenv("CREDENTIALS_DIRECTORY").map { String(cString: $0) })
+    package static func open(path: String, mayCreate: Bool) throws(KeyVaultError) -> KeyVault {
+        try open(path: path, mayCreate: mayCreate, credentialsDirectory: getenv("CREDENTIALS_DIRECTORY").map { String(cString: $0) })
     }
 
-    static func open(path: String, credentialsDirectory: String?) throws(KeyVaultError) -> KeyVault {
+    /// The vault of the key in the file at `path`, without a look at credentials; nil when there is no such file.
+    package static func open(file path: String) throws(KeyVaultError) -> KeyVault? {
+        guard let master = try read(path, mayBeShared: false) else { return nil }
+        return try vault(master)
+    }
+
+    static func open(path: String, mayCreate: Bool = true, credentialsDirectory: String?) throws(KeyVaultError) -> KeyVault {
         if let directory = credentialsDirectory, !directory.isEmpty {
             // The service manager guards that directory; the mode of the file in it says nothing.
             if let master = try read(directory + "/" + fileName, mayBeShared: true) { return try vault(master) }
         }
         let file = isDirectory(path) ? path + "/" + fileName : path
         if let master = try read(file, mayBeShared: false) { return try vault(master) }
+        guard mayCreate else { throw .missing(path: file) }
         try create(file)
         guard let master = try read(file, mayBeShared: false) else {
             throw .io(path: file, operation: "read back the master key", code: ENOENT)

@@ -9,12 +9,13 @@ import Glibc
 extension SQLiteLinkStore {
     /// Copies the database at `source` to the new file `target`, made with mode 0600, and checks the copy.
     ///
-    /// Throws when `target` exists, when either cannot be read or written, and when the copy does not pass its check.
-    package static func backUp(from source: String, to target: String) throws(StoreError) {
+    /// Throws when `target` exists, when either cannot be read or written, when the copy does not pass its check, and when it is of another
+    /// vault than the one with the mark `requiring`.
+    package static func backUp(from source: String, to target: String, requiring mark: SecretHash? = nil) throws(StoreError) {
         let draft = "\(target).\(getpid()).part"
         try makeEmpty(draft)
         defer { unlink(draft) }
-        try copy(from: source, to: draft)
+        try copy(from: source, to: draft, mark)
         guard link(draft, target) == 0 else { throw failure("create \(target)", errno) }
         try sync(directoryOf: target)
     }
@@ -25,7 +26,7 @@ extension SQLiteLinkStore {
         Glibc.close(file)
     }
 
-    private static func copy(from source: String, to target: String) throws(StoreError) {
+    private static func copy(from source: String, to target: String, _ mark: SecretHash?) throws(StoreError) {
         let from = try SQLiteConnection(path: source, busyMilliseconds: busyMilliseconds)
         let to = try SQLiteConnection(path: target, busyMilliseconds: busyMilliseconds)
         try to.copyAll(of: from)
@@ -33,6 +34,9 @@ extension SQLiteLinkStore {
         try to.execute("PRAGMA journal_mode = DELETE")
         let verdict = try to.first("PRAGMA integrity_check(1)") { (row) throws(StoreError) in row.text(0) }
         guard verdict == "ok" else { throw StoreError(.corrupt, "the copy: \(verdict ?? "no answer")") }
+        guard let mark else { return }
+        let own = try to.first("SELECT mark FROM vault") { (row) throws(StoreError) in row.blob(0) }
+        guard own == mark.bytes else { throw StoreError(.corrupt, "the key in the data directory is not this database's") }
     }
 
     private static func sync(directoryOf path: String) throws(StoreError) {
