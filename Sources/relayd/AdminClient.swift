@@ -41,6 +41,11 @@ struct AdminClient: Sendable {
         return value
     }
 
+    /// The answer to `GET /readyz`.
+    func readiness() throws(Failure) -> (status: Int, body: [UInt8]) {
+        try exchange(Array("GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8))
+    }
+
     private func request(_ method: String, _ path: String, _ body: JSONValue?) -> [UInt8] {
         let content = body?.encoded() ?? []
         var head = "\(method) /admin/v1\(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: \(content.count)\r\n"

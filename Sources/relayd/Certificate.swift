@@ -33,6 +33,11 @@ struct Certificate: Sendable {
         }
     }
 
+    /// Reads the operator's files as a start would; makes none.
+    static func check(_ settings: Settings) throws(Failure) {
+        if settings.tlsCert != nil { _ = try open(settings, dataPath: settings.dataDir) }
+    }
+
     private static func refresh(_ path: String, _ names: [String]?) throws(TLSFailure) {
         guard let names, !TLSContext.covers(path: path, names: names, days: daysLeft) else { return }
         try TLSContext.makeSelfSigned(path: path, names: names)

@@ -190,14 +190,13 @@ struct Daemon {
     private mutating func reload() async {
         notifier.reloading()
         defer { notifier.ready(status: "Relaying") }
-        let new: Settings
+        let change: Settings.Reload
         do {
-            new = try source.load().settings
+            change = try settings.reloading(try source.load().settings)
         } catch {
             log.write(.error, "reload_refused", ["reason": .string(error.description)])
             return
         }
-        let change = settings.reloading(new)
         settings = change.settings
         log.level = settings.logLevel
         do {

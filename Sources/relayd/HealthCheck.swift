@@ -1,4 +1,5 @@
-// `relayd health`: one `GET /readyz`, for container engines and scripts without curl.
+// `relayd health`: one `GET /readyz`, for container engines and scripts without curl; over the operator's socket, which needs no certificate,
+// PROXY header or port, or at the address given.
 //
 // Main task; blocks for a few seconds at most. Sends nothing secret. SPDX-License-Identifier: Apache-2.0
 
@@ -8,24 +9,35 @@ import LinkRelay
 struct HealthCheck {
     private static let seconds = 5
     private static let answerBytes = 4096
-    private let url: String
+    private let settings: Settings
+    private let environment: [String: String]
+    /// Nil: whatever the relay listens on for others, its operator's socket says how it is.
+    private let url: String?
 
-    init(_ settings: Settings, url: String?) {
-        if let url {
-            self.url = url
-        } else {
-            // Not the public URL: that one may be the proxy's.
-            var own = settings
-            own.publicURL = nil
-            self.url = SiteAddress.choose(own, bound: StorageDirectory.publishedAddress(in: settings.dataDir).map { [$0] } ?? [])
-        }
+    init(_ settings: Settings, environment: [String: String], url: String?) {
+        self.settings = settings
+        self.environment = environment
+        self.url = url
     }
 
     func run() throws(Failure) {
-        guard url.hasPrefix("http://"), let (host, port) = Self.place(url.dropFirst("http://".count)) else {
-            throw Failure(.usage, "\(LogText.quoted(url)) is no address like http://127.0.0.1:8787; give one with --url.")
+        let answer = if let url { try Self.ask(url) } else { try askOperatorSocket() }
+        guard answer.status == 200 else {
+            throw Failure(.unavailable, "not ready: \(LogText.printable(String(decoding: answer.body, as: UTF8.self))).")
         }
-        guard let connection = Self.connect(host, port) else {
+        Terminal.say("ready")
+    }
+
+    private func askOperatorSocket() throws(Failure) -> (status: Int, body: [UInt8]) {
+        if case .off = settings.adminListen { throw Failure(.usage, "admin-listen is off; say with --url http://… what to ask.") }
+        return try AdminClient(settings, environment: environment).readiness()
+    }
+
+    private static func ask(_ url: String) throws(Failure) -> (status: Int, body: [UInt8]) {
+        guard url.hasPrefix("http://"), let (host, port) = place(url.dropFirst("http://".count)) else {
+            throw Failure(.usage, "\(LogText.quoted(url)) is no address like http://127.0.0.1:8787.")
+        }
+        guard let connection = connect(host, port) else {
             throw Failure(.unavailable, "\(url) does not answer: \(String(cString: strerror(errno))).")
         }
         defer { close(connection) }
@@ -33,12 +45,10 @@ struct HealthCheck {
         guard send(connection, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
             throw Failure(.unavailable, "\(url) does not answer.")
         }
-        let answer = Self.answer(connection)
-        guard answer.hasPrefix("HTTP/1.1 200 ") else {
-            let body = answer.split(separator: "\r\n\r\n", maxSplits: 1).dropFirst().first.map { String($0) }
-            throw Failure(.unavailable, "not ready: \(body ?? "no answer in \(Self.seconds) s").")
+        guard let answer = HTTPAnswer.parse(answer(connection)) else {
+            throw Failure(.unavailable, "\(url) gave no answer in \(seconds) s.")
         }
-        Terminal.say("ready")
+        return answer
     }
 
     /// Host and port of `host:port`, `[::1]:port` or a host alone, with or without a path.
@@ -76,13 +86,13 @@ struct HealthCheck {
         return nil
     }
 
-    private static func answer(_ connection: Int32) -> String {
+    private static func answer(_ connection: Int32) -> [UInt8] {
         var bytes: [UInt8] = []
         var block = [UInt8](repeating: 0, count: answerBytes)
         while bytes.count < answerBytes {
             let count = recv(connection, &block, block.count, 0)
             if count > 0 { bytes += block.prefix(count) } else if count == 0 || errno != EINTR { break }
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return bytes
     }
 }

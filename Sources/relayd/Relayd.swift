@@ -36,11 +36,13 @@ enum Relayd {
             let client = try AdminClient(loaded.settings, environment: source.environment)
             try await OperatorDesk(client: client, printsJSON: asJSON).run(order)
         case .checkConfig:
+            try Certificate.check(loaded.settings)
+            do { _ = try OutsideTrust.load(loaded.settings) } catch { throw Failure(.settings, "\(error.sentence).") }
             Terminal.say(report(loaded))
         case .backUp(let target, let includesKey):
             try Backup(loaded.settings).write(to: target, includesKey: includesKey)
         case .checkHealth(let url):
-            try HealthCheck(loaded.settings, url: url).run()
+            try HealthCheck(loaded.settings, environment: source.environment, url: url).run()
         default:
             let desk = try await AccountDesk(loaded.settings)
             try await desk.run(command)

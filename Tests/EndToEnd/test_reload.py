@@ -9,7 +9,7 @@ import time
 import pytest
 
 from test_acks import ask, events
-from wire import EngineSocket, PollingSession
+from wire import EngineSocket, PollingSession, RawSocket
 
 KIB = 1024
 
@@ -117,3 +117,18 @@ def test_queues(room):
         ask(install, number, "commandStatus", '{"id":"s%d","type":"x:y","status":"success","p":"%s"}' % (number, "x" * 4 * KIB))
         events(install, number)
     assert poller.request("GET", poller.query)[0] == 400
+
+
+def test_a_reload_that_contradicts_what_stays_changes_nothing(make_relay, closing):
+    """The proxy's address is gone from the file, but that every connection begins with a PROXY header is not changed by a reload."""
+    relay = make_relay.prepare()
+    path = relay.directory / "relayd.conf"
+    path.write_text("proxy-protocol = on\ntrusted-proxies = 127.0.0.1\ncommand-timeout = 600s\n")
+    relay.settings["config"] = path
+    relay.start()
+    path.write_text("command-timeout = 1s\n")
+    relay.process.send_signal(signal.SIGHUP)
+    assert "proxy-protocol is on but trusted-proxies is not set" in relay.wait_log("event=reload_refused")
+    socket = closing(RawSocket(relay))
+    socket.send(b"PROXY TCP4 192.0.2.1 127.0.0.1 5 80\r\nGET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    assert socket.response()[0] == 200

@@ -141,6 +141,25 @@ def test_health_says_what_readyz_says(make_relay, tmp_path):
     assert run("health", "--url", "ftp://x")[0] == 64
 
 
+@pytest.mark.parametrize("settings", [
+    pytest.param({"tls_self_signed": "on"}, id="TLS"),
+    pytest.param({"proxy_protocol": "on", "trusted_proxies": "127.0.0.1"}, id="PROXY header"),
+    pytest.param({"listen": "unix:SOCKET"}, id="Unix socket"),
+])
+def test_health_whatever_the_relay_listens_on(tmp_path, settings):
+    settings = {name: value.replace("SOCKET", str(tmp_path / "s")) for name, value in settings.items()}
+    data = tmp_path / "data"
+    process = subprocess.Popen(
+        [BINARY, "serve", *flags({"listen": "127.0.0.1:0", "data_dir": data, **settings})], env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        assert until(lambda: run("health", data_dir=data), lambda answer: answer[0] == 0)[1] == "ready\n"
+    finally:
+        process.terminate()
+        process.wait(30)
+    assert run("health", data_dir=data)[0] == 69
+
+
 def until(ask, is_enough, seconds=15):
     """Asks again until the answer will do."""
     deadline = time.monotonic() + seconds

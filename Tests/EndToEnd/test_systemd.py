@@ -63,8 +63,14 @@ def test_every_line_of_the_shipped_settings_is_one(tmp_path):
     """Commented out it changes nothing; with the examples taken at their word it is still accepted."""
     text = (UNITS.parent / "relayd.conf").read_text()
     file = tmp_path / "relayd.conf"
+    # check-config reads what is named.
+    pem = tmp_path / "both.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x", "-keyout", pem,
+         "-out", pem.with_suffix(".crt")], check=True, capture_output=True)
+    pem.write_bytes(pem.read_bytes() + pem.with_suffix(".crt").read_bytes())
     for written, count in (text, 0), (re.sub(r"(?m)^#(?=[a-z-]+ = )", "", text), 10):
-        file.write_text(written)
+        file.write_text(re.sub(r"(?m)^(tls-\w+) = .*", rf"\1 = {pem}", written))
         said = subprocess.run([BINARY, "check-config", "--config", str(file)], env=ENVIRONMENT, capture_output=True, text=True)
         assert said.returncode == 0, said.stderr
         assert len(re.findall(r"(?m)^[a-z-]+ = ", written)) >= count

@@ -102,6 +102,22 @@ private enum Program {
         #expect(complaints.count == 1 && outcome.out.isEmpty, "\(outcome)")
     }
 
+    /// What a start would refuse, `check-config` does, and it makes nothing.
+    @Test(arguments: [
+        ["--tls-cert", "/nowhere/cert.pem", "--tls-key", "/nowhere/key.pem"],
+        ["--jwt-keys", "/nowhere/keys.json", "--jwt-issuer", "https://id.example", "--jwt-audience", "relay"],
+        [
+            "--introspection-url", "https://id.example/introspect", "--introspection-client-id", "relay", "--introspection-secret",
+            "/nowhere/secret",
+        ],
+    ])
+    func filesAreChecked(_ words: [String]) throws {
+        let outcome = try Program.run(["check-config"] + words, in: directory)
+        #expect(outcome.code == 78 && outcome.out.isEmpty && outcome.err.contains("/nowhere/"), "\(outcome)")
+        #expect(try run("check-config", "--tls-self-signed", "on").code == 0)
+        #expect(access("\(directory)/.local", F_OK) != 0)
+    }
+
     @Test func unknownVariablesStopTheStart() throws {
         let outcome = try run("check-config", environment: ["RELAYD_LOOPZ": "1"])
         #expect(outcome.code == 78)

@@ -134,13 +134,13 @@ func settingsError(_ body: () throws -> LoadedSettings) -> SettingsError? {
         }
     }
 
-    @Test func reloadChangesWhatItMayAndNamesTheRest() {
+    @Test func reloadChangesWhatItMayAndNamesTheRest() throws {
         var new = Settings()
         new.logLevel = .debug
         new.presenceGrace = .seconds(3)
         new.loops = 7
         new.dataDir = "/elsewhere"
-        let change = Settings().reloading(new)
+        let change = try Settings().reloading(new)
         #expect(change.applied == ["log-level", "presence-grace"])
         #expect(change.waiting == ["data-dir", "loops"])
         #expect(change.settings.logLevel == .debug && change.settings.presenceGrace == .seconds(3))

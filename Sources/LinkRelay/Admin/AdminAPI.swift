@@ -58,6 +58,8 @@ final class AdminAPI: Sendable {
         guard let host = request.header("host"), origins.isHostAllowed(host) else { throw AdminFailure(.unknownHost) }
         if let file = files.response(to: request, origins: origins) { return file }
         guard isFromHere(request) else { throw AdminFailure(.crossSite) }
+        // For `relayd health`, which has no token: the public side tells everybody the same.
+        if request.path == "/readyz", request.method == "GET", let api = shared.api { return await api.readiness() }
         let path = request.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
         let isBelowRoot = request.path.hasPrefix(AdminRoute.root + "/")
         guard isBelowRoot || request.path == "/metrics" else { throw AdminFailure(.notFound) }

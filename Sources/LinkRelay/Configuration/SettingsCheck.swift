@@ -61,7 +61,8 @@ extension Settings {
         package var waiting: [String]
     }
 
-    package func reloading(_ new: Settings) -> Reload {
+    /// What a reload to `new` makes of these. Throws where what is new contradicts what stays until a restart.
+    package func reloading(_ new: Settings) throws(SettingsError) -> Reload {
         var out = Reload(settings: self, applied: [], waiting: [])
         for setting in SettingsTable.all {
             let text = setting.value(in: new)
@@ -73,6 +74,7 @@ extension Settings {
                 out.waiting.append(setting.name)
             }
         }
+        try SettingsCheck.together(out.settings)
         return out
     }
 }
