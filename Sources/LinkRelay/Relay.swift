@@ -322,6 +322,7 @@ extension Relay: RoomControl {
         reading.store = store.measures
         reading.process = ProcessFigures.read()
         reading.startedAt = startedAt
+        reading.connectionLimit = shared.settings.connectionCount
         reading.blockCount = shared.blocks.all.count
         reading.liveKeyCount = shared.keys.liveKeyCount
         reading.isDraining = shared.isDraining

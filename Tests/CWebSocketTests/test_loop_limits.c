@@ -36,6 +36,33 @@ TEST(loop_connection_ceiling)
     fixture_stop(&f);
 }
 
+/* The kernel spreads connections over the loops as it likes. */
+TEST(loop_connection_ceiling_is_of_all_loops)
+{
+    fixture f;
+    fixture_init(&f);
+    f.loop_count = 2;
+    f.limits.connection_count = 4;
+    CHECK(fixture_start(&f));
+    int fds[5];
+    for (int i = 0; i < 4; i++) {
+        fds[i] = client_websocket(&f);
+        CHECK(client_send_frame(fds[i], FIN_TEXT, i == 0 ? "!move" : "x", i == 0 ? 5 : 1));
+    }
+    CHECK(fixture_wait(&f, &f.adopted_count, 1));
+    fds[4] = client_connect(&f);
+    client_response r;
+    CHECK(client_response_read(fds[4], &r, false) && r.status == 503);
+    close(fds[4]);
+    CHECK(fixture_reason(&f, 0) == CWS_R_CONNECTION_LIMIT);
+    close(fds[0]);
+    CHECK(fixture_wait(&f, &f.end_count, 2));
+    fds[0] = client_websocket(&f);
+    for (int i = 0; i < 4; i++)
+        close(fds[i]);
+    fixture_stop(&f);
+}
+
 /* In a child, whose descriptors are few: existing connections go on, some newcomers are dropped, accepting comes back. */
 static int run_out_of_descriptors(void)
 {

@@ -3,6 +3,7 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import json
+import pathlib
 import re
 import subprocess
 
@@ -85,8 +86,12 @@ def test_store_failures_are_counted(make_relay, tmp_path):
     assert samples(metrics(relay))['linkrelay_store_failures_total{kind="io"}'] >= 2
 
 
-def test_rules():
+def test_rules(tmp_path):
     done = promtool("check", "rules", str(PLACE / "linkrelay.rules.yml"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    cases = tmp_path / "rules_test.yml"
+    cases.write_text(pathlib.Path(__file__).with_name("rules_test.yml").read_text().replace("RULES", str(PLACE / "linkrelay.rules.yml")))
+    done = promtool("test", "rules", str(cases))
     assert done.returncode == 0, done.stdout + done.stderr
     done = promtool("check", "config", str(PLACE / "scrape.yml"))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -114,7 +114,7 @@ typedef struct cws_limits {
     uint32_t write_timeout_ms;         /* queued bytes and none taken; default 45000 */
     uint32_t fragment_count;           /* fragments of one message, empty ones counted; default 131072 */
     uint32_t pending_pong_count;       /* owed pongs; default 64 */
-    uint32_t connection_count;         /* per loop; over it 503; default 100000 */
+    uint32_t connection_count;         /* of all loops of the process together; over it 503; default 100000 */
     uint32_t accept_budget;            /* accepts a turn; default 64 */
     uint32_t send_buffer_bytes;        /* SO_SNDBUF; 0 leaves the system's; default 0 */
     uint32_t unsent_low_bytes;         /* TCP_NOTSENT_LOWAT; default 131072 */
@@ -208,6 +208,8 @@ void cws_loop_set_limits(cws_loop *l, const cws_limits *limits);
 #define CWS_RELAY_BOUND_COUNT 12
 const uint32_t *cws_relay_bounds_us(void);
 
+#define CWS_SLOW_TURN_MS 100
+
 typedef struct cws_loop_stats {
     uint64_t accepted_count, open_count, websocket_count, tls_count, moved_in_count, moved_out_count;
     uint64_t requests_count, upgrades_count;
@@ -218,6 +220,7 @@ typedef struct cws_loop_stats {
     uint64_t starved_count;      /* times a message had to wait for memory before it could go on */
     uint64_t turns_count, busy_ns; /* loop turns; time spent outside epoll_wait */
     uint64_t max_turn_ns;        /* the longest turn since the last read */
+    uint64_t slow_turns_count;   /* turns over CWS_SLOW_TURN_MS */
     /* WebSocket messages by how long their turn took: from taking up what had arrived until all that it caused, for every receiver, was
      * handed to the kernel or to queues that wait for it. */
     uint64_t relay_count[CWS_RELAY_BOUND_COUNT + 1], relay_ns;

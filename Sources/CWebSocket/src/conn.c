@@ -44,12 +44,15 @@ cws_conn *cws_conn_new(cws_loop *l, int fd, uint16_t tag, const cws_address *pee
         goto fail;
     }
     l->stats.open_count++;
+    atomic_fetch_add_explicit(&cws_open_connections, 1, memory_order_relaxed);
     cws_conn_set_phase(c, l->limits.head_timeout_ms);
     return c;
 fail:
     free(c);
     return NULL;
 }
+
+atomic_uint_fast64_t cws_open_connections;
 
 void cws_conn_kill(cws_conn *c, cws_reason reason)
 {
@@ -72,6 +75,7 @@ void cws_conn_kill(cws_conn *c, cws_reason reason)
 
 void cws_conn_free(cws_conn *c)
 {
+    atomic_fetch_sub_explicit(&cws_open_connections, 1, memory_order_relaxed);
     c->loop->stats.buffered_bytes -= c->buffered;
     cws_ops(c)->free_state(c);
     if (c->http)

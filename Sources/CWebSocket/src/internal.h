@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -318,6 +319,8 @@ static inline uint32_t cws_clamp_u32(size_t n) { return n < UINT32_MAX ? (uint32
 /* conn.c */
 cws_conn *cws_conn_new(cws_loop *l, int fd, uint16_t tag, const cws_address *peer);
 void cws_conn_kill(cws_conn *c, cws_reason reason);
+/* Of all loops: each accepts what the kernel gives it, which is not an even share. */
+extern atomic_uint_fast64_t cws_open_connections;
 void cws_conn_free(cws_conn *c);
 void cws_conn_enter(cws_conn *c);             /* around callbacks for c; */
 bool cws_conn_leave(cws_conn *c);             /* false: c is dead or has moved away, do not touch it */

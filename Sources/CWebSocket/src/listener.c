@@ -167,10 +167,11 @@ static void take(cws_loop *l, int fd, const cws_listener *s, const struct sockad
         return;
     }
     set_options(l, fd, peer.family != 0);
-    const bool is_over = l->stats.open_count >= l->limits.connection_count;
+    const uint64_t open_count = atomic_load_explicit(&cws_open_connections, memory_order_relaxed);
+    const bool is_over = open_count >= l->limits.connection_count;
     /* Before a TLS handshake there is no way to say 503, and a handshake is what we cannot afford now. */
     const bool may_answer = !s->tls && !s->expects_proxy;
-    if (is_over && (!may_answer || l->stats.open_count >= (uint64_t)l->limits.connection_count + REFUSED_AT_ONCE)) {
+    if (is_over && (!may_answer || open_count >= (uint64_t)l->limits.connection_count + REFUSED_AT_ONCE)) {
         drop(l, fd, CWS_R_CONNECTION_LIMIT);
         return;
     }

@@ -245,6 +245,8 @@ static void count_turn(cws_loop *l, uint64_t took_ns, uint64_t message_count)
     l->stats.busy_ns += took_ns;
     if (took_ns > l->stats.max_turn_ns)
         l->stats.max_turn_ns = took_ns;
+    if (took_ns > CWS_SLOW_TURN_MS * UINT64_C(1000000))
+        l->stats.slow_turns_count++;
     if (message_count == 0)
         return;
     size_t i = 0;

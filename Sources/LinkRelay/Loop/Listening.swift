@@ -107,6 +107,7 @@ extension Shard {
             ("message_bytes", stats.message_bytes, false),
             ("buffered_bytes", stats.buffered_bytes, false), ("connections_moved_total", stats.moved_in_count, true),
             ("accept_paused_total", stats.accept_paused_count, true), ("loop_turns_total", stats.turns_count, true),
+            ("loop_slow_turns_total", stats.slow_turns_count, true),
             ("loop_busy_nanoseconds_total", stats.busy_ns, true), ("loop_longest_turn_nanoseconds", stats.max_turn_ns, false),
             ("messages_compressed_total", stats.deflated_count, true),
             ("compression_in_bytes_total", stats.deflated_plain_bytes, true), ("compression_out_bytes_total", stats.deflated_bytes, true),
@@ -156,7 +157,7 @@ extension EventLoop {
         limits.keepalive_timeout_ms = UInt32(clamping: settings.keepaliveTimeout.wholeMilliseconds)
         limits.queue_low_bytes = UInt32(clamping: settings.memberQueueBytes / 4)
         limits.fragment_count = UInt32(clamping: settings.fragmentCount)
-        limits.connection_count = UInt32(clamping: max(1, settings.connectionCount / loopCount))
+        limits.connection_count = UInt32(clamping: settings.connectionCount)
         limits.deflate_min_bytes = UInt32(clamping: settings.compressionThresholdBytes)
         return limits
     }

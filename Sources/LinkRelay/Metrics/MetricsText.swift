@@ -66,6 +66,7 @@ enum MetricsText {
         "connections_moved_total": "Connections handed to another loop.",
         "accept_paused_total": "Times that accepting stopped for want of descriptors.",
         "loop_turns_total": "Turns of all loops.",
+        "loop_slow_turns_total": "Turns that took longer than 0.1 s.",
         "loop_busy_nanoseconds_total": "Time that loops spent working.",
         "loop_longest_turn_nanoseconds": "The longest turn of any loop since the last scrape.",
     ]
@@ -87,6 +88,7 @@ enum MetricsText {
 
     private static func gauges(_ out: inout MetricsWriter, _ reading: RelayReading) {
         let sum = { (value: (ShardReading) -> Int) in reading.shards.reduce(0) { $0 + value($1) } }
+        out.single("connections_limit", .gauge, "How many connections are taken; the setting connection-count.", reading.connectionLimit)
         out.single("rooms", .gauge, "Rooms that somebody is in or is expected back in.", sum { $0.roomCount })
         out.family("sessions", .gauge, "Sessions by dialect and transport.")
         let census = reading.census

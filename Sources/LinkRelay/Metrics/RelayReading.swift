@@ -21,6 +21,7 @@ struct RelayReading: Sendable {
     /// The longest that a loop took to get to work that was posted to it just now.
     var lagSeconds = 0.0
     var startedAt: WallTime = 0
+    var connectionLimit = 0
     var blockCount = 0
     var liveKeyCount = 0
     var isDraining = false
