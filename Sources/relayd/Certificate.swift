@@ -33,6 +33,13 @@ struct Certificate: Sendable {
         }
     }
 
+    /// Says so if others can read the key. It may be meant, as in a container, so it is no reason not to start.
+    func noteReaders(_ log: Log) {
+        var status = stat()
+        guard stat(keyPath, &status) == 0, status.st_mode & 0o004 != 0 else { return }
+        log.write(.warning, "key_readable_by_others", ["file": .string(keyPath), "advice": "chmod o-r it"])
+    }
+
     /// Reads the operator's files as a start would; makes none.
     static func check(_ settings: Settings) throws(Failure) {
         if settings.tlsCert != nil { _ = try open(settings, dataPath: settings.dataDir) }
@@ -49,6 +56,7 @@ struct Certificate: Sendable {
             try Self.refresh(certificatePath, selfSignedNames)
             try tls.reload(certificate: certificatePath, key: keyPath)
             log.write(.notice, "certificate_read", ["fingerprint": .string(tls.fingerprint)])
+            noteReaders(log)
         } catch {
             log.write(.error, "certificate_refused", ["file": .string(certificatePath), "reason": .string(error.description)])
         }

@@ -41,6 +41,7 @@ struct Daemon {
         do { outside = try OutsideTrust.load(settings) } catch { throw Failure(.settings, "\(error.sentence).") }
         let (owner, isFirstStart) = try await data.accounts.ensureOwner()
         let certificate = try Certificate.open(settings, dataPath: data.path)
+        certificate?.noteReaders(log)
         let relay = try relay(settings, log, data, certificate, outside)
         let daemon = Daemon(
             source: source, settings: settings, sink: sink, log: log,

@@ -53,6 +53,7 @@ def test_rest_and_page(behind, kind):
     """REST with a token, the relay's own page and its origin, foreign origins, the way from HTTP to HTTPS."""
     proxy = behind(kind)
     assert proxy.api("GET", "/readyz", token=False).status == 200
+    assert proxy.api("GET", "/metrics", token=False).status == 403
     page = proxy.api("GET", "/", token=False)
     assert page.status == 200 and b"<html" in page.body.lower()
     number, code = proxy.new_link(name="Behind a proxy")

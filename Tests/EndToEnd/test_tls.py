@@ -190,8 +190,11 @@ def test_new_certificate_on_hangup(make_relay, tmp_path, life):
 
     shutil.copy(second, used)
     shutil.copy(second.with_suffix(".key"), key)
+    assert "key_readable_by_others" not in relay.log
+    key.chmod(0o644)
     relay.process.send_signal(signal.SIGHUP)
     relay.wait_log("certificate_read")
+    relay.wait_log("key_readable_by_others")
     after = fingerprint(relay)
     assert after == ssl.PEM_cert_to_DER_cert(second.read_text()) != before
 

@@ -109,7 +109,8 @@ package final class Accounts: Sendable {
         guard Self.isCredible(token) else { return nil }
         guard let (user, record) = try await store.tokenOwner(vault.hash(token: token)) else { return nil }
         let now = wallClock()
-        if now.addingClamped(-(record.lastUsedAt ?? .min / 2)) >= Self.touchMilliseconds {
+        // A damaged database may hold any number.
+        if now.addingClamped(-max(record.lastUsedAt ?? .min, .min / 2)) >= Self.touchMilliseconds {
             // For display only: a store that cannot write must not sign anybody out.
             try? await store.touchToken(record.id, at: now)
         }
