@@ -94,11 +94,6 @@ bool lrc_open(const uint8_t key[32], const uint8_t nonce[12], const uint8_t *ad,
     return settle(ok);
 }
 
-bool lrc_equal(const uint8_t *a, const uint8_t *b, size_t n)
-{
-    return n == 0 || CRYPTO_memcmp(a, b, n) == 0;
-}
-
 void lrc_wipe(void *p, size_t n)
 {
     if (n > 0)

@@ -97,14 +97,6 @@ enum Crypto {
         }
     }
 
-    /// Equality in a time that depends on the lengths only.
-    static func areEqual(_ a: [UInt8], _ b: [UInt8]) -> Bool {
-        guard a.count == b.count else { return false }
-        return a.withUnsafeBufferPointer { a in
-            b.withUnsafeBufferPointer { b in lrc_equal(pointer(a), pointer(b), a.count) }
-        }
-    }
-
     /// Overwrites, in a way that the optimiser may not remove.
     static func wipe(_ bytes: inout [UInt8]) {
         bytes.withUnsafeMutableBytes { buffer in

@@ -101,7 +101,7 @@ import Testing
         let cookie = try #require(signedIn.header("set-cookie")?.split(separator: ";").first.map(String.init))
         #expect(try await rest.send("GET", "/api/session", ["cookie": cookie]).object["scopes"] == ["link"])
         let secret = try #require(cookie.split(separator: "=", maxSplits: 1).last.map(String.init))
-        #expect(try await rest.accounts.caller(cookie: secret)?.scopes == [.link])
+        #expect(try await rest.accounts.webSession(secret)?.1 == [.link])
 
         let ticket = try await rest.accounts.newTicket(user: rest.user.id)
         let byTicket = await rest.send("POST", "/api/session", json: #"{"ticket":"\#(ticket)"}"#, page)

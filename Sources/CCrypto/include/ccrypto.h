@@ -31,7 +31,6 @@ enum lrc_algorithm { LRC_RS256 = 1, LRC_ES256 = 2, LRC_EDDSA = 3 };
  * `b` is empty. A key or signature of another form verifies nothing. */
 bool lrc_verify(enum lrc_algorithm algorithm, const uint8_t *a, size_t a_n, const uint8_t *b, size_t b_n, const uint8_t *p,
                 size_t n, const uint8_t *sig, size_t sig_n);
-bool lrc_equal(const uint8_t *a, const uint8_t *b, size_t n); /* constant time */
 void lrc_wipe(void *p, size_t n);
 
 #ifdef __clang__

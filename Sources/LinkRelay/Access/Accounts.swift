@@ -5,26 +5,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package final class Accounts: Sendable {
-    package enum Caller: Sendable {
-        case bearer(UserRecord, TokenRecord)
-        /// `csrf` is what the page must send along with every write.
-        case cookie(UserRecord, Set<TokenScope>, csrf: String)
-
-        package var user: UserRecord {
-            switch self {
-            case .bearer(let user, _), .cookie(let user, _, _): user
-            }
-        }
-
-        /// What the caller may do at most, whatever its role.
-        package var scopes: Set<TokenScope> {
-            switch self {
-            case .bearer(_, let token): token.scopes
-            case .cookie(_, let scopes, _): scopes
-            }
-        }
-    }
-
     package static let ownerName = "owner"
     /// Longest user name and token label, in UTF-8 bytes.
     package static let nameBytes = 64
@@ -100,12 +80,11 @@ package final class Accounts: Sendable {
 
     /// The owner of a bearer token and what it permits; nil for a wrong one.
     package func authenticateBearer(_ token: String) async throws(StoreError) -> (UserRecord, Set<TokenScope>)? {
-        guard case .bearer(let user, let record)? = try await bearer(token) else { return nil }
-        return (user, record.scopes)
+        try await bearer(token).map { ($0.user, $0.token.scopes) }
     }
 
     /// Like `authenticateBearer`, with the token's record.
-    package func bearer(_ token: String) async throws(StoreError) -> Caller? {
+    package func bearer(_ token: String) async throws(StoreError) -> (user: UserRecord, token: TokenRecord)? {
         guard Self.isCredible(token) else { return nil }
         guard let (user, record) = try await store.tokenOwner(vault.hash(token: token)) else { return nil }
         let now = wallClock()
@@ -114,7 +93,7 @@ package final class Accounts: Sendable {
             // For display only: a store that cannot write must not sign anybody out.
             try? await store.touchToken(record.id, at: now)
         }
-        return .bearer(user, record)
+        return (user, record)
     }
 
     /// A new bearer token, told this once.
@@ -171,16 +150,6 @@ package final class Accounts: Sendable {
     package func webSession(_ cookie: String) async throws(StoreError) -> (UserRecord, Set<TokenScope>)? {
         guard Self.isCredible(cookie) else { return nil }
         return try await store.webSessionOwner(vault.hash(cookie: cookie), now: wallClock())
-    }
-
-    /// Like `webSession`, as a caller.
-    package func caller(cookie: String) async throws(StoreError) -> Caller? {
-        try await webSession(cookie).map { .cookie($0.0, $0.1, csrf: vault.csrfToken(cookie: cookie)) }
-    }
-
-    /// Whether `token` is the one that belongs to `cookie`, in constant time.
-    package func isCSRFToken(_ token: String, cookie: String) -> Bool {
-        Self.isCredible(token) && vault.isCSRFToken(token, cookie: cookie)
     }
 
     package func signOut(_ cookie: String) async throws(StoreError) {

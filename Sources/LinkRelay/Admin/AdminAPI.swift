@@ -110,9 +110,9 @@ final class AdminAPI: Sendable {
             if request.remote.family == .unix { return .socket }
             throw AdminFailure(.signInRequired)
         }
-        let found: Accounts.Caller?
+        let found: (user: UserRecord, token: TokenRecord)?
         do { found = try await accounts.bearer(token) } catch { throw unavailable(error) }
-        guard case .bearer(let user, let record)? = found else { throw AdminFailure(.badToken) }
+        guard let (user, record) = found else { throw AdminFailure(.badToken) }
         guard record.scopes.contains(.admin) else { throw AdminFailure(.missingScope) }
         return .token(id: record.id, label: record.label, user: user.name)
     }

@@ -19,7 +19,7 @@ extension RestAPI {
         case (nil, let token?):
             // The session is the token in another form: it permits no more, and ends with it.
             let caller = try await stored { () async throws(StoreError) in try await self.accounts.bearer(token) }
-            guard case .bearer(let user, let record)? = caller else { throw RestFailure(.badToken) }
+            guard let (user, record) = caller else { throw RestFailure(.badToken) }
             guard record.scopes.contains(.link) else { throw RestFailure(.missingScope) }
             let cookie = try await stored { () async throws(StoreError) in
                 try await self.accounts.newWebSession(user: user.id, token: record.id)

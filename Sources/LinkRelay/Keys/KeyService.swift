@@ -159,7 +159,7 @@ package final class KeyService: Sendable {
         code: PairingCode, role: Role, fingerprint: SecretHash, from: String, presenter: Presenter?
     ) async throws(StoreError) -> (JoinDecision, isGuess: Bool) {
         let hash = vault.hash(.code(code))
-        // Twice, because between look-up and exchange somebody else may have been faster.
+        // Again, because between look-up and exchange somebody else may have been faster.
         for _ in 0..<3 {
             switch try await store.lookup(hash) {
             case .unknown:

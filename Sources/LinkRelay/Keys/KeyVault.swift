@@ -12,7 +12,7 @@ package final class KeyVault: Sendable, CustomStringConvertible {
     private let hashKey: [UInt8]?
     private let sealKey: [UInt8]?
 
-    private enum Kind: UInt8 { case code = 1, key, token, fingerprint, ticket, cookie, csrf, mark }
+    private enum Kind: UInt8 { case code = 1, key, token, fingerprint, ticket, cookie, mark = 8 }
 
     private static let keySeal = Array("linkrelay sealed link key v1".utf8)
     private static let codeSeal = Array("linkrelay sealed pairing code v1".utf8)
@@ -42,14 +42,6 @@ package final class KeyVault: Sendable, CustomStringConvertible {
     package func hash(ticket: String) -> SecretHash { hash(.ticket, Array(ticket.utf8)) }
     package func hash(cookie: String) -> SecretHash { hash(.cookie, Array(cookie.utf8)) }
     package func hash(fingerprint: [UInt8]) -> SecretHash { hash(.fingerprint, fingerprint) }
-
-    /// Whether `token` is `csrfToken(cookie:)`, in constant time.
-    package func isCSRFToken(_ token: String, cookie: String) -> Bool {
-        Crypto.areEqual(Array(token.utf8), Array(csrfToken(cookie: cookie).utf8))
-    }
-
-    /// The token that a page signed in with `cookie` must send along with every write: 64 hex digits.
-    package func csrfToken(cookie: String) -> String { Hex.encode(hash(.csrf, Array(cookie.utf8)).bytes) }
 
     /// Says which vault this is without saying anything about its keys.
     package var mark: SecretHash { hash(.mark, []) }

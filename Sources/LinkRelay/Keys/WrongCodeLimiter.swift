@@ -67,11 +67,6 @@ package final class WrongCodeLimiter: Sendable {
     var rememberedCount: Int { state.withLock { $0.entries.count } }
     var waitingCount: Int { state.withLock { $0.waiters.count } }
 
-    /// Whether a code from `prefix` would be looked at now. Reserves nothing: see `admit`.
-    package func mayTry(prefix: [UInt8], now: Int64) -> Bool {
-        state.withLock { verdict(&$0, prefix, now) != .no }
-    }
-
     /// Reserves a try, waiting for those under way if they may use up the budget; false when the budget is spent.
     ///
     /// After true, call `settle` exactly once, whatever happens. Waits as long as the tries under way take.
@@ -110,11 +105,6 @@ package final class WrongCodeLimiter: Sendable {
             return wake(&$0, now)
         }
         for (continuation, answer) in answers { continuation.resume(returning: answer) }
-    }
-
-    /// Counts a wrong code that was not admitted through `admit`.
-    package func recordWrong(prefix: [UInt8], now: Int64) {
-        state.withLock { countWrong(&$0, prefix, now) }
     }
 }
 

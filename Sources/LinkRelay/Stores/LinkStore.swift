@@ -6,7 +6,8 @@
 
 package import LinkProtocol
 
-/// Wall-clock milliseconds since 1970. For storage and display; lives and time-outs run on the monotonic clock.
+/// Wall-clock milliseconds since 1970. For what outlives the process: when a code, ticket or session ends, and for display. Time-outs within it
+/// run on the monotonic clock.
 package typealias WallTime = Int64
 
 /// A keyed hash (HMAC-SHA-256) of a key, code, token or ticket: 32 bytes.
@@ -113,7 +114,7 @@ package enum ExchangeResult: Sendable, Hashable {
 }
 
 package enum SelfPairResult: Sendable, Hashable {
-    /// `replaced`: the instance existed and its former key is dead now.
+    /// `wasKnown`: the instance existed and its former key is dead now.
     case paired(InstanceRecord, wasKnown: Bool)
     case limitReached(count: Int)
 }
