@@ -13,6 +13,20 @@ export class ApiError extends Error {
   }
 }
 
+let aheadMs = 0;
+// What the header leaves out, and what an answer takes on its way.
+const CLOCK_SLACK_MS = 5000;
+
+/** The time by the server's clock, to compare with the times that it tells: this device's may be wrong by hours. */
+export const serverNow = () => Date.now() - aheadMs;
+
+function learnClock(response) {
+  const time = Date.parse(response.headers.get("Date") ?? "");
+  if (Number.isNaN(time)) return;
+  const difference = Date.now() - time;
+  aheadMs = Math.abs(difference) > CLOCK_SLACK_MS ? difference : 0;
+}
+
 async function request(method, path, body) {
   const options = { method, credentials: "same-origin", cache: "no-store", headers: {}, signal: AbortSignal.timeout(TIMEOUT_MS) };
   if (body !== undefined) {
@@ -25,6 +39,7 @@ async function request(method, path, body) {
   } catch {
     throw new ApiError("The server cannot be reached right now.", 0, "unreachable");
   }
+  learnClock(response);
   if (response.ok) return response;
   let details = {};
   try {
@@ -58,7 +73,7 @@ export function timeOf(value) {
 }
 
 /** One instance as the views use it, whatever optional fields the server sent. */
-export function instanceOf(raw) {
+function instanceOf(raw) {
   const presence = raw.presence ?? {};
   return {
     id: Number(raw.id),

@@ -3,7 +3,7 @@
 // Keeps two things in local storage (selected instance, theme) and no secret anywhere but in memory.
 // SPDX-License-Identifier: Apache-2.0
 
-import { ApiError, api, timeOf } from "./api.js";
+import { ApiError, api, serverNow, timeOf } from "./api.js";
 import { Applicants } from "./applicants.js";
 import { createStore } from "./store.js";
 import { Room, emptyRoom } from "./room.js";
@@ -18,6 +18,7 @@ export class App {
     screen: "starting",
     session: null,
     signInError: "",
+    canTryAgain: false,
     shownCode: null,
     instances: null,
     instanceLimit: null,
@@ -36,6 +37,7 @@ export class App {
   });
   applicants = new Applicants(this.store, (text, tone) => this.toast(text, tone));
   #tabs = "BroadcastChannel" in window ? new BroadcastChannel("linkrelay") : null;
+  #untried = null;
   #toastId = 0;
   #refresh = 0;
 
@@ -58,9 +60,21 @@ export class App {
     } catch (error) {
       if (fragment.ticket && (await this.#hasSession(fragment))) return;
       const isPlain = error instanceof ApiError && error.status === 401 && !fragment.ticket;
-      const text = fragment.ticket && error.status ? "This sign-in link has been used or has expired. Ask for a new one." : error.message;
-      this.store.set({ screen: "signed-out", signInError: isPlain ? "" : text });
+      const isSpent = error.code === "bad_ticket";
+      // A server that could not look has not used the ticket up.
+      this.#untried = fragment.ticket && !isSpent ? fragment : null;
+      const text = isSpent ? "This sign-in link has been used or has expired. Ask for a new one." : error.message;
+      this.store.set({ screen: "signed-out", signInError: isPlain ? "" : text, canTryAgain: this.#untried !== null });
     }
+  }
+
+  /** Once more with the sign-in link that the server could not judge. */
+  async tryAgain() {
+    const fragment = this.#untried;
+    if (fragment === null) return;
+    this.#untried = null;
+    this.store.set({ signInError: "", canTryAgain: false });
+    await this.#arrive(fragment);
   }
 
   // A used sign-in link opened again by somebody who is signed in should simply show the page.
@@ -85,7 +99,8 @@ export class App {
   }
 
   async #signedIn(session, fragment) {
-    this.store.set({ screen: "home", session, signInError: "" });
+    this.#untried = null;
+    this.store.set({ screen: "home", session, signInError: "", canTryAgain: false });
     await this.loadInstances();
     this.applicants.start();
     const wanted = fragment.instanceId ?? (matchMedia("(min-width: 861px)").matches ? Number(recall("selected")) : null);
@@ -202,10 +217,11 @@ export class App {
     }
   }
 
-  /** Makes a link with a fresh code, selects it and waits in its room. */
+  /** Makes a link with a fresh code, selects it and waits in its room; false if the server made none. */
   async createInstance() {
     const made = await this.#attempt(() => api.createInstance());
     if (made) await this.#showCode(made);
+    return made !== null;
   }
 
   /** A fresh code for an instance; its present key stops working. */
@@ -260,7 +276,7 @@ export class App {
   #upgraded(id, key) {
     this.room.adopt(key);
     const wasWaiting = this.instance(id)?.isActivated === false;
-    this.#patchInstance(id, { key, isActivated: true, expiresAt: null, lastSeenAt: Date.now() });
+    this.#patchInstance(id, { key, isActivated: true, expiresAt: null, lastSeenAt: serverNow() });
     if (wasWaiting) this.toast(`“${this.nameOf(id)}” is linked.`, "good");
     this.loadInstances();
   }

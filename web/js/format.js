@@ -43,17 +43,20 @@ export function fullTime(time) {
   return dateTime.format(time);
 }
 
-/** Bytes per second as `12.4 MB/s`. */
-export function speed(bytesPerSecond) {
-  const units = ["B/s", "kB/s", "MB/s", "GB/s"];
-  let value = bytesPerSecond;
+/** `12.4 MB`. */
+export function size(bytes) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
   let unit = 0;
   while (value >= 1000 && unit < units.length - 1) {
     value /= 1000;
     unit += 1;
   }
-  return `${value >= 100 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
+
+/** Bytes per second as `12.4 MB/s`. */
+export const speed = (bytesPerSecond) => `${size(bytesPerSecond)}/s`;
 
 /** Seconds as `about 2 min left`. */
 export function remaining(seconds) {

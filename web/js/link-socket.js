@@ -10,13 +10,13 @@ const STEADY_AFTER_MS = 20000;
 const CLOSES_KEPT = 50;
 
 /** Milliseconds to wait before attempt `n` (0 = first): 1–5 s at first, growing to at most 30 s, with jitter. */
-export function backoff(n, random = Math.random) {
+function backoff(n, random = Math.random) {
   const ceiling = Math.min(30000, 5000 * 1.6 ** n);
   return 1000 + random() * (ceiling - 1000);
 }
 
 /** Whether the server's close code asks to stay away until something changes. */
-export function isFinal(code) {
+function isFinal(code) {
   return code >= 4100 && code <= 4199;
 }
 
@@ -86,16 +86,13 @@ export class LinkSocket {
 
   /** The network or the tab came back: try at once, and make sure that an open connection is a living one. */
   nudge() {
-    if (this.#phase === "waiting") {
-      clearTimeout(this.#retry);
-      this.#connect();
-    } else if (this.#phase === "joined") this.#probeNow();
+    if (this.#phase === "waiting") this.#connect();
+    else if (this.#phase === "joined") this.#probeNow();
   }
 
   /** Tries again after `stopped` or `refused`, because somebody asked for it. */
   retryNow() {
     if (this.#key === null) return;
-    clearTimeout(this.#retry);
     this.#attempt = 0;
     if (this.#ws?.readyState === WebSocket.OPEN) this.#join();
     else this.#connect();
@@ -111,6 +108,7 @@ export class LinkSocket {
   }
 
   #connect() {
+    clearTimeout(this.#retry);
     this.#drop(1000, "replaced");
     this.#enterPhase("connecting", { attempt: this.#attempt });
     let ws;

@@ -2,6 +2,7 @@
 // Screens are made once and kept, so that nothing typed is lost when another one shows.
 // SPDX-License-Identifier: Apache-2.0
 
+import { serverNow } from "./api.js";
 import { App } from "./app.js";
 import { h, show } from "./dom.js";
 import { codeView } from "./views/code.js";
@@ -28,11 +29,23 @@ function viewOf(screen) {
   return views.get(screen);
 }
 
+/** Of an account that is signed out nothing stays: neither its lists nor a token in an open dialog. */
+function forgetHome() {
+  root.append(toasts.node); // it may stand in an open dialog
+  for (const box of document.querySelectorAll("dialog")) {
+    box.close();
+    box.remove();
+  }
+  views.get("home").node.remove();
+  views.delete("home");
+}
+
 function render(state) {
+  if (state.session === null && views.has("home")) forgetHome();
   const present = viewOf(state.screen);
   show(starting, !present);
   for (const view of views.values()) show(view.node, view === present);
-  present?.update(state, Date.now());
+  present?.update(state, serverNow());
   toasts.update(state);
 }
 

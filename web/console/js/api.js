@@ -7,7 +7,7 @@ const TIMEOUT_MS = 10000;
 const TOKEN = "linkrelay.console-token";
 
 /** What the relay answered instead of a result; `status` 0 means that nothing answered. */
-export class AdminError extends Error {
+class AdminError extends Error {
   constructor(message, status, code) {
     super(message);
     this.status = status;

@@ -20,6 +20,7 @@ export function gateView(app) {
       h("h1", null, "Operator’s console"),
       h("p", { class: "lead" }, "This address needs an access token with the scope admin. Make one on the server:"),
       copyLine("relayd token new --label console", "command"),
+      h("p", { class: "field-hint" }, "If the relay was started with ", h("code", null, "--data-dir"), ", add the same one."),
       form));
   let wasShown = false;
   return {

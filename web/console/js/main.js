@@ -2,8 +2,8 @@
 // room or tab is open, so that a reload and the back button work. SPDX-License-Identifier: Apache-2.0
 
 import { h, setText, show } from "/js/dom.js";
-import { setTheme, theme } from "/js/settings.js";
 import { brand, menu, tabs } from "/js/views/parts.js";
+import { themeChoice } from "/js/views/theme-choice.js";
 import { toastsView } from "/js/views/toasts.js";
 import { admin, token } from "./api.js";
 import { gateView } from "./gate.js";
@@ -164,14 +164,6 @@ class Console {
   dismiss(id) {
     this.set({ toasts: this.state.toasts.filter((one) => one.id !== id) });
   }
-}
-
-function themeChoice() {
-  const options = [["system", "System"], ["light", "Light"], ["dark", "Dark"]].map(([value, label]) =>
-    h("label", { class: "segment" },
-      h("input", { type: "radio", name: "theme", value, checked: theme() === value, on: { change: () => setTheme(value) } }),
-      h("span", null, label)));
-  return h("fieldset", { class: "theme-choice" }, h("legend", null, "Theme"), h("div", { class: "segments" }, options));
 }
 
 function freshness() {

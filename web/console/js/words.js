@@ -48,18 +48,6 @@ export const eventText = (event) => EVENTS[event] ?? event;
 export const roleText = (role) => ({ sd: "Extension", client: "Client" })[role] ?? "–";
 export const wayText = (one) => (one.transport === "polling" ? "Socket.IO, polling" : one.dialect === "native" ? "Native" : "Socket.IO");
 
-/** `12.3 MB`. */
-export function size(bytes) {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
-}
-
 /** A count a second: `0`, `0.4`, `12`. */
 export const perSecond = (rate) => (rate === null ? "–" : rate === 0 ? "0" : rate < 10 ? rate.toFixed(1) : String(Math.round(rate)));
 

@@ -5,13 +5,13 @@
 import { h } from "../dom.js";
 import { button, dialog, field } from "./parts.js";
 
-export const RESOURCE_TYPES = [
+const RESOURCE_TYPES = [
   "Checkpoint", "LORA", "LoCon", "TextualInversion", "VAE", "Controlnet", "Upscaler", "Hypernetwork",
   "AestheticGradient", "CheckpointConfig", "Poses", "Wildcards", "Other",
 ];
 
 /** The URL's last path part as a file name, or "". */
-export function fileNameOf(text) {
+function fileNameOf(text) {
   try {
     const last = new URL(text).pathname.split("/").pop();
     return decodeURIComponent(last).replace(/[\\/]/g, "");
@@ -36,7 +36,7 @@ function makeFields() {
 }
 
 /** What is wrong with the values, by field; empty if nothing is. */
-export function problemsOf({ url, hash, name }) {
+function problemsOf({ url, hash, name }) {
   const problems = {};
   let parsed = null;
   try {

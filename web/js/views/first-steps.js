@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { h, icon, show } from "../dom.js";
-import { button } from "./parts.js";
+import { newLinkButton } from "./new-link.js";
 
 function step(number, title, text) {
   const badge = h("span", { class: "step-number", "aria-hidden": "true" }, String(number));
@@ -10,15 +10,6 @@ function step(number, title, text) {
 }
 
 export function firstStepsView(app) {
-  const create = button("New link", {
-    kind: "primary large",
-    iconName: "plus",
-    async onClick() {
-      create.disabled = true;
-      await app.createInstance();
-      create.disabled = false;
-    },
-  });
   const steps = h(
     "section",
     { class: "first-steps" },
@@ -28,7 +19,7 @@ export function firstStepsView(app) {
       step(1, "Make a link", "You get a six-character code that works once, for a few minutes."),
       step(2, "Enter the code", "In the A1111 web UI, in ComfyUI or in the desktop app, pointed at this server."),
       step(3, "It turns live here", "No reload needed. The install keeps its own key from then on.")),
-    create,
+    newLinkButton(app, "primary large"),
   );
   const hint = h("p", { class: "muted" }, "Its resources, activity and pictures appear here.");
   const choose = h("section", { class: "empty tall" }, icon("link"), h("h2", null, "Choose a link"), hint);

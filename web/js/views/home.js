@@ -3,22 +3,13 @@
 
 import { h, setText, show } from "../dom.js";
 import { phaseText } from "../words.js";
-import { setTheme, theme } from "../settings.js";
 import { historyDialog } from "./history.js";
 import { instanceView } from "./instance.js";
 import { instancesView } from "./instances.js";
 import { firstStepsView } from "./first-steps.js";
-import { brand, confirm, menu } from "./parts.js";
+import { brand, closeDialogsOfLink, confirm, menu } from "./parts.js";
+import { themeChoice } from "./theme-choice.js";
 import { tokensDialog } from "./tokens.js";
-
-function themeChoice() {
-  const options = [["system", "System"], ["light", "Light"], ["dark", "Dark"]].map(([value, label]) =>
-    h("label", { class: "segment" },
-      h("input", { type: "radio", name: "theme", value, checked: theme() === value, on: { change: () => setTheme(value) } }),
-      h("span", null, label)),
-  );
-  return h("fieldset", { class: "theme-choice" }, h("legend", null, "Theme"), h("div", { class: "segments" }, options));
-}
 
 async function askSignOut(app) {
   const text = "Every browser that is signed in here has to sign in again. Links and installs stay as they are.";
@@ -99,6 +90,7 @@ export function homeView(app) {
       document.title = selected ? `${app.nameOf(selected.id)} – LinkRelay` : "LinkRelay";
       if (state.selectedId !== selectedId) {
         selectedId = state.selectedId;
+        closeDialogsOfLink();
         scrollTo(0, 0);
         keepFocus();
       }

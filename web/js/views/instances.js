@@ -4,7 +4,7 @@
 
 import { h, keyed, setText, show } from "../dom.js";
 import { ago } from "../format.js";
-import { button } from "./parts.js";
+import { newLinkButton } from "./new-link.js";
 
 /** `live`, `offline`, `code` (waiting for its install) or `expired`. */
 export function conditionOf(instance, room, now) {
@@ -43,16 +43,7 @@ export function instancesView(app) {
   const empty = h("p", { class: "muted side-empty", hidden: true }, "No links yet.");
   const error = h("p", { class: "banner bad", role: "alert", hidden: true });
   const count = h("span", { class: "muted count" });
-  const create = button("New link", {
-    kind: "primary wide",
-    iconName: "plus",
-    id: "new-link",
-    async onClick() {
-      create.disabled = true;
-      await app.createInstance();
-      create.disabled = false;
-    },
-  });
+  const create = newLinkButton(app, "primary wide", { id: "new-link" });
   const node = h(
     "nav",
     { class: "side", "aria-label": "Links" },

@@ -103,7 +103,7 @@ export function pairingView(app) {
   const approval = approvalView(app);
   const again = button("Get a new code", { kind: "primary", onClick: () => app.rekeyInstance(app.store.get().selectedId) });
   const fresh = h("div", { class: "code-side" },
-    h("h2", null, "Enter this code on your install"), codeText,
+    h("h2", { id: "code-heading", tabindex: "-1" }, "Enter this code on your install"), codeText,
     h("div", { class: "code-actions" }, copyButton("Copy code", () => code, "primary"), left), waiting);
   const expired = h("div", { class: "code-side" }, h("h2", null, "This code has expired"),
     h("p", { class: "muted" }, "Codes live for a few minutes, so that nobody can guess them. A new one takes a second."), again);

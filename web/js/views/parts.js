@@ -13,6 +13,17 @@ export function button(label, { kind = "plain", iconName, onClick, type = "butto
   return h("button", { type, class: `button ${kind}`, on: onClick ? { click: onClick } : {}, ...rest }, iconName && icon(iconName), h("span", null, label));
 }
 
+/** Runs `work` unless it runs already. The button says so but keeps the focus, which a disabled one would lose. */
+export async function whileBusy(node, work) {
+  if (node.getAttribute("aria-disabled") === "true") return;
+  node.setAttribute("aria-disabled", "true");
+  try {
+    await work();
+  } finally {
+    node.removeAttribute("aria-disabled");
+  }
+}
+
 export function iconButton(label, iconName, onClick, rest = {}) {
   return h("button", { type: "button", class: "icon-button", "aria-label": label, title: label, on: { click: onClick }, ...rest }, icon(iconName));
 }
@@ -37,10 +48,12 @@ export function copyButton(label, textOf, kind = "plain") {
 
 /** A line of text in a box with a copy button: addresses, flags, commands. */
 export function copyLine(text, label) {
+  const said = h("span", { class: "offscreen", role: "status" });
   return h(
     "span",
     { class: "copy-line" },
     h("code", null, text),
+    said,
     h("button", {
       type: "button",
       class: "icon-button",
@@ -49,9 +62,13 @@ export function copyLine(text, label) {
       on: {
         async click(event) {
           const target = event.currentTarget;
-          if (!(await copyText(text))) return;
-          target.replaceChildren(icon("check"));
-          setTimeout(() => target.replaceChildren(icon("copy")), 1500);
+          const isCopied = await copyText(text);
+          setText(said, isCopied ? "Copied" : "Select and copy by hand");
+          if (isCopied) target.replaceChildren(icon("check"));
+          setTimeout(() => {
+            setText(said, "");
+            target.replaceChildren(icon("copy"));
+          }, 1500);
         },
       },
     }, icon("copy")),
@@ -79,13 +96,13 @@ export function field(label, input, hint = "") {
   };
 }
 
-/** A modal dialog that keeps its contents, and what was typed there, when it is closed. */
-export function dialog(title, { className = "", onClose } = {}) {
+/** A modal dialog that keeps its contents, and what was typed there, when it is closed. With `outlivesLink` it stays when another link is shown. */
+export function dialog(title, { className = "", onClose, outlivesLink = false } = {}) {
   const heading = h("h2", { id: `dialog-${++fieldNumber}` }, title);
   const body = h("div", { class: "dialog-body" });
   const node = h(
     "dialog",
-    { class: `dialog ${className}`, "aria-labelledby": heading.id },
+    { class: `dialog ${className}`, "aria-labelledby": heading.id, data: outlivesLink ? { outlivesLink: "" } : {} },
     h("header", { class: "dialog-head" }, heading, iconButton("Close", "close", () => node.close())),
     body,
   );
@@ -104,6 +121,11 @@ export function dialog(title, { className = "", onClose } = {}) {
     },
     close: () => node.close(),
   };
+}
+
+/** Another link is shown, perhaps because somebody deleted this one: what was asked about it must not be answered for that. */
+export function closeDialogsOfLink() {
+  for (const node of document.querySelectorAll("dialog[open]:not([data-outlives-link])")) node.close();
 }
 
 /** Asks a question; resolves to whether it was confirmed. */

@@ -4,7 +4,7 @@
 
 import { api } from "../api.js";
 import { h, setText } from "../dom.js";
-import { button, dialog, field } from "./parts.js";
+import { button, dialog, field, whileBusy } from "./parts.js";
 
 const MODES = [["default", "As the server is set"], ["strict", "Check every download"], ["open", "Let everything through"]];
 
@@ -13,7 +13,7 @@ function listInput(placeholder) {
 }
 
 /** The words of a comma-separated line. */
-export function wordsOf(text) {
+function wordsOf(text) {
   return text.split(/[\s,]+/).filter(Boolean);
 }
 
@@ -42,15 +42,15 @@ export function policyDialog(app) {
     const policy = { mode: mode.input.value };
     for (const [name, one] of Object.entries(lists)) policy[name] = wordsOf(one.input.value);
     mode.setError("");
-    save.disabled = true;
-    try {
-      await api.setPolicy(id, policy);
-      box.close();
-      app.toast("The rules for downloads are saved.", "good");
-    } catch (error) {
-      mode.setError(error.message);
-    }
-    save.disabled = false;
+    await whileBusy(save, async () => {
+      try {
+        await api.setPolicy(id, policy);
+        box.close();
+        app.toast("The rules for downloads are saved.", "good");
+      } catch (error) {
+        mode.setError(error.message);
+      }
+    });
   });
   box.body.append(form);
   return {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { h } from "../dom.js";
-import { button, dialog, field } from "./parts.js";
+import { button, dialog, field, whileBusy } from "./parts.js";
 
 const NAME_LENGTH = 80;
 
@@ -17,9 +17,9 @@ export function renameDialog(app) {
     const text = name.input.value.trim();
     name.setError(text ? "" : "Give it a name.");
     if (!text) return;
-    save.disabled = true;
-    if (await app.renameInstance(id, text)) box.close();
-    save.disabled = false;
+    await whileBusy(save, async () => {
+      if (await app.renameInstance(id, text)) box.close();
+    });
   });
   box.body.append(form);
   return {

@@ -12,7 +12,7 @@ const GROUP_PX = 44;
 const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
 /** `{type → [entry…]}` in order of type then name; an entry carries its search text. */
-export function grouped(resources) {
+function grouped(resources) {
   const groups = new Map();
   for (const resource of resources) {
     const type = String(resource.type ?? "Other");
@@ -28,7 +28,7 @@ export function grouped(resources) {
 }
 
 /** The rows to show: a heading per type that has matches, then its entries. */
-export function rowsOf(groups, words, type) {
+function rowsOf(groups, words, type) {
   const rows = [];
   for (const [name, entries] of groups) {
     if (type !== null && name !== type) continue;
@@ -38,9 +38,12 @@ export function rowsOf(groups, words, type) {
   return rows;
 }
 
+const keyOf = ({ heading, resource }) => (heading === undefined ? `${resource.type} ${resource.hash} ${resource.path ?? resource.name}` : `heading ${heading}`);
+
 async function askRemove(app, resource, name) {
+  const { instanceId } = app.store.get().room;
   const isSure = await confirm(`Remove “${name}”?`, "The install deletes this file from its disk. It can be added again later.", "Remove file");
-  if (!isSure) return;
+  if (!isSure || app.store.get().room.instanceId !== instanceId) return;
   app.room.command("resources:remove", {
     resource: { type: resource.type, hash: resource.hash, name: resource.name, modelName: resource.modelName ?? resource.name },
   });
@@ -118,7 +121,7 @@ export function resourcesView(app, add) {
   });
   const summary = h("p", { class: "muted summary", role: "status" });
   const host = h("div", { class: "virtual", role: "list", "aria-label": "Resources" });
-  const list = virtualList(host, (row) => (row.heading ? GROUP_PX : ITEM_PX), (row, index, total) => rowNode(app, row, index, total));
+  const list = virtualList(host, (row) => (row.heading ? GROUP_PX : ITEM_PX), keyOf, (row, index, total) => rowNode(app, row, index, total));
   const empty = emptyView(app, add);
   const stale = h("p", { class: "banner", hidden: true }, "The install is offline. This is the last list it sent.");
   const refresh = iconButton("Refresh list", "refresh", () => app.room.askForResources());

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { h, setText, show } from "../dom.js";
-import { brand, button, copyLine, field } from "./parts.js";
+import { brand, button, copyLine, field, whileBusy } from "./parts.js";
 
 export function signInView(app) {
   const token = field(
@@ -12,17 +12,17 @@ export function signInView(app) {
   );
   const submit = button("Sign in", { kind: "primary", type: "submit" });
   const error = h("p", { class: "banner bad", role: "alert", hidden: true });
+  const again = button("Try again", { kind: "primary", onClick: () => whileBusy(again, () => app.tryAgain()) });
   const form = h("form", { class: "stack" }, token.node, h("div", null, submit));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const text = token.input.value.trim();
     token.setError(text ? "" : "Paste a token first.");
     if (!text) return token.input.focus();
-    submit.disabled = true;
-    const isIn = await app.signInWithToken(text);
-    submit.disabled = false;
-    if (isIn) token.input.value = "";
-    else token.input.focus();
+    await whileBusy(submit, async () => {
+      if (await app.signInWithToken(text)) token.input.value = "";
+      else token.input.focus();
+    });
   });
   const node = h(
     "main",
@@ -34,6 +34,7 @@ export function signInView(app) {
       h("h1", null, "Sign in to your relay"),
       h("p", { class: "lead" }, "This page links Stable Diffusion installs through a server of your own."),
       error,
+      again,
       h("h2", null, "With a sign-in link"),
       h("p", null, "On the machine that runs the relay, ask for a link and open it in this browser. It works once."),
       copyLine("relayd sign-in", "command"),
@@ -46,6 +47,7 @@ export function signInView(app) {
     update(state) {
       setText(error, state.signInError);
       show(error, state.signInError !== "");
+      show(again, state.canTryAgain);
       document.title = "Sign in – LinkRelay";
     },
   };

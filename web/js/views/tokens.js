@@ -1,7 +1,7 @@
 // Access tokens: which there are, a new one (shown once), and the end of one. A token is in memory only while its dialog is open.
 // SPDX-License-Identifier: Apache-2.0
 
-import { api, timeOf } from "../api.js";
+import { api, serverNow, timeOf } from "../api.js";
 import { h, show } from "../dom.js";
 import { ago, fullTime } from "../format.js";
 import { button, confirm, copyLine, dialog, field } from "./parts.js";
@@ -11,14 +11,14 @@ const SCOPES = { link: "links", admin: "operator" };
 function tokenRow(token, revoke) {
   const made = timeOf(token.createdAt);
   const used = timeOf(token.lastUsedAt);
-  const facts = [token.scopes.map((scope) => SCOPES[scope] ?? scope).join(", "), `made ${ago(made, Date.now())}`, used ? `used ${ago(used, Date.now())}` : "never used"];
+  const facts = [token.scopes.map((scope) => SCOPES[scope] ?? scope).join(", "), `made ${ago(made, serverNow())}`, used ? `used ${ago(used, serverNow())}` : "never used"];
   return h("li", { class: "token" },
     h("div", { class: "token-text" }, h("strong", null, token.label), h("p", { class: "muted", title: fullTime(made) }, facts.join(" · "))),
     button("Revoke", { kind: "small", "aria-label": `Revoke ${token.label}`, onClick: () => revoke(token) }));
 }
 
 export function tokensDialog() {
-  const box = dialog("Access tokens", { onClose: () => fresh.replaceChildren() });
+  const box = dialog("Access tokens", { outlivesLink: true, onClose: () => fresh.replaceChildren() });
   const fresh = h("div", { class: "fresh-token", "aria-live": "polite" });
   const rows = h("ul", { class: "tokens" });
   const empty = h("p", { class: "muted" }, "No tokens yet.");
