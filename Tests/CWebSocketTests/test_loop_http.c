@@ -256,6 +256,7 @@ TEST(loop_http_refusals)
         {"POST /echo HTTP/1.1\r\n" HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, CWS_R_HTTP_AMBIGUOUS_FRAMING, ""},
         {"POST /echo HTTP/1.1\r\n" HOST "Expect: the-unexpected\r\nContent-Length: 1\r\n\r\n", 417, CWS_R_HTTP_EXPECTATION, ""},
         {"GET /ws HTTP/1.1\r\n" HOST "\r\n", 426, CWS_R_HTTP_BAD_UPGRADE, "Sec-WebSocket-Version: 13"},
+        {"GET /ws HTTP/1.1\r\n" HOST "\r\n", 426, CWS_R_HTTP_BAD_UPGRADE, "\r\nConnection: close, Upgrade\r\n"},
         {"GET /ws HTTP/1.1\r\n" HOST "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 12\r\n"
          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", 426, CWS_R_HTTP_BAD_UPGRADE, "Sec-WebSocket-Version: 13"},
         {"GET /ws HTTP/1.1\r\n" HOST "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -277,6 +278,28 @@ TEST(loop_http_refusals)
         CHECK_ROW(client_at_end(fd), rows[i].request);
         close(fd);
         CHECK_ROW(fixture_reason(&f, 0) == rows[i].reason, rows[i].request);
+        fixture_stop(&f);
+    }
+}
+
+/* A page of another origin may read a refusal of the engine's own if the owner says so; other answers are the owner's. */
+TEST(loop_http_refusals_opened)
+{
+    static const char *const refused[] = {"POST /small HTTP/1.1\r\n" HOST "Content-Length: 17\r\n\r\n", "BAD\r\n\r\n"};
+    for (int opens = 0; opens < 2; opens++) {
+        fixture f;
+        fixture_init(&f);
+        f.limits.opens_refusals = opens;
+        CHECK(fixture_start(&f));
+        for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+            const int fd = client_connect(&f);
+            client_response r;
+            CHECK(client_send_text(fd, "GET /hello HTTP/1.1\r\n" HOST "\r\n") && client_send_text(fd, refused[i]));
+            CHECK_ROW(client_response_read(fd, &r, false) && strstr(r.head, "Access-Control") == NULL, refused[i]);
+            CHECK_ROW(client_response_read(fd, &r, false) && r.status >= 400, refused[i]);
+            CHECK_ROW((strstr(r.head, "\r\nAccess-Control-Allow-Origin: *\r\n") != NULL) == (opens == 1), refused[i]);
+            close(fd);
+        }
         fixture_stop(&f);
     }
 }

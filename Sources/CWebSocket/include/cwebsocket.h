@@ -125,6 +125,8 @@ typedef struct cws_limits {
     uint32_t deflate_max_bytes;        /* larger ones too, and larger HTTP bodies: compressing must not hold up the loop; default 256 KiB */
     uint64_t held_bytes;               /* the loop's memory budget (cws_loop_held_bytes); growth of unfinished input waits when it is nearly used
                                           up; 0 none; default 0 */
+    bool opens_refusals;               /* the engine's own refusals say Access-Control-Allow-Origin: *, for web pages of other origins to read;
+                                          default false */
     uint32_t pressure_ms;              /* what is then not whole after so long is reported by on_overdue; default 60000 */
     uint32_t handshake_budget_us;      /* CPU time for TLS handshakes a turn, one step at least; default 2000 */
 } cws_limits;

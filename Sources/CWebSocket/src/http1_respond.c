@@ -77,7 +77,7 @@ typedef struct response {
     cws_slice headers;
     cws_slice body;      /* sent, unless is_head */
     framing framing;
-    const char *encoding; /* more header lines */
+    const char *more_headers;
     bool is_head, closes, says_keep_alive;
 } response;
 
@@ -86,6 +86,13 @@ static size_t append(uint8_t *out, size_t at, cws_slice s)
     if (s.n)
         memcpy(out + at, s.p, s.n);
     return at + s.n;
+}
+
+static const char *connection_line(const response *r)
+{
+    if (r->status == 426) /* it has an Upgrade header, which belongs to this connection alone (RFC 9110 7.8) */
+        return r->closes ? "Connection: close, Upgrade\r\n" : r->says_keep_alive ? "Connection: keep-alive, Upgrade\r\n" : "Connection: Upgrade\r\n";
+    return r->closes ? "Connection: close\r\n" : r->says_keep_alive ? "Connection: keep-alive\r\n" : "";
 }
 
 static cws_status queue_response(cws_conn *c, const response *r)
@@ -100,9 +107,9 @@ static cws_status queue_response(cws_conn *c, const response *r)
     size_t n = (size_t)snprintf((char *)out, HEAD_ROOM, "HTTP/1.1 %u %s\r\nDate: %s\r\n", r->status, status_phrase(r->status),
                                 date(c->loop));
     n = append(out, n, r->headers);
-    if (r->encoding)
-        n = append(out, n, (cws_slice){.p = (const uint8_t *)r->encoding, .n = strlen(r->encoding)});
-    const char *connection = r->closes ? "Connection: close\r\n" : r->says_keep_alive ? "Connection: keep-alive\r\n" : "";
+    if (r->more_headers)
+        n = append(out, n, (cws_slice){.p = (const uint8_t *)r->more_headers, .n = strlen(r->more_headers)});
+    const char *connection = connection_line(r);
     char tail[128];
     int tail_n = r->framing == FRAMING_LENGTH
                      ? snprintf(tail, sizeof tail, "Content-Length: %zu\r\n%s\r\n", r->body.n, connection)
@@ -160,7 +167,7 @@ cws_status cws_respond(cws_conn *c, uint16_t status, cws_slice headers, cws_slic
     };
     r.says_keep_alive = !r.closes && h->head.minor_version == 0;
     if (flags & CWS_RESPOND_GZIP)
-        r.encoding = cws_http_gzip(c, &r.body) ? "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n" : "Vary: Accept-Encoding\r\n";
+        r.more_headers = cws_http_gzip(c, &r.body) ? "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n" : "Vary: Accept-Encoding\r\n";
     s = queue_response(c, &r);
     cws_deflate_trim_deflated(&c->loop->deflate);
     if (s != CWS_OK)
@@ -298,6 +305,7 @@ void cws_http_refuse(cws_conn *c, cws_reason reason, uint16_t status)
         .headers = {.p = (const uint8_t *)headers, .n = strlen(headers)},
         .body = {.p = (const uint8_t *)body, .n = (size_t)body_n},
         .framing = FRAMING_LENGTH,
+        .more_headers = c->loop->limits.opens_refusals ? "Access-Control-Allow-Origin: *\r\n" : NULL,
         .is_head = is_head_request(c->http),
         .closes = true,
     };

@@ -158,6 +158,8 @@ extension EventLoop {
         limits.queue_low_bytes = UInt32(clamping: settings.memberQueueBytes / 4)
         limits.fragment_count = UInt32(clamping: settings.fragmentCount)
         limits.connection_count = UInt32(clamping: settings.connectionCount)
+        // They come before anybody was asked about the origin, hold nothing of the request, and tell the same to everybody.
+        limits.opens_refusals = !settings.originPolicy.allowed.isEmpty
         limits.deflate_min_bytes = UInt32(clamping: settings.compressionThresholdBytes)
         return limits
     }
