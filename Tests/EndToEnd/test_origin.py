@@ -2,6 +2,8 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import signal
+
 import pytest
 
 from wire import ENGINE_PATH, EngineSocket, RawWebSocket
@@ -103,6 +105,73 @@ def test_rest_tells_other_origins_nothing(fenced, origin):
         answer = fenced.api(method, "/api/link", token=method == "GET", headers={"Origin": origin, "Access-Control-Request-Method": "POST"})
         assert "access-control-allow-origin" not in cors(answer), (method, answer)
         assert origin in ("", "*") or origin not in str(answer.headers)
+
+
+PREFLIGHTED = ["/api/link", POLLING]
+ASKS_PRIVATE = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Private-Network": "true"}
+
+
+@pytest.mark.parametrize("path", PREFLIGHTED)
+def test_private_network(fenced, path):
+    """A page of the open internet reaches a relay at home only if the preflight says so: to an allowed origin that asked."""
+    def granted(origin, asked=ASKS_PRIVATE):
+        answer = fenced.api("OPTIONS", path, token=False, headers={**asked, **({"Origin": origin} if origin else {})})
+        return answer.status, cors(answer).get("access-control-allow-private-network")
+
+    assert granted(ALLOWED) == (204, "true")
+    assert granted(ALLOWED, {"Access-Control-Request-Method": "GET"}) == (204, None)
+    assert granted(ALLOWED, {**ASKS_PRIVATE, "Access-Control-Request-Private-Network": "1"}) == (204, None)
+    assert granted("https://evil.example") == (403, None)
+    assert granted(None) == (204, None)
+
+
+def test_private_network_is_not_for_the_owners_calls(fenced):
+    """What other origins may not call at all is not opened to them by this."""
+    answer = fenced.api("OPTIONS", "/api/link/policy?id=1", token=False, headers={"Origin": ALLOWED, **ASKS_PRIVATE})
+    assert cors(answer) == {}, answer
+
+
+@pytest.mark.parametrize("path", PREFLIGHTED)
+def test_options_without_a_preflight(fenced, path):
+    """No origin, or the relay's own: the methods, and nothing about other origins."""
+    for headers in ({}, {"Origin": f"http://{fenced.host}:{fenced.port}"}):
+        answer = fenced.api("OPTIONS", path, token=False, headers=headers)
+        assert answer.status == 204 and {"GET", "POST"} <= set(answer.headers["Allow"].split(", ")), answer
+        assert cors(answer) == {}, answer
+
+
+REFUSED_BY_THE_ENGINE = [
+    ("POST", "/api/link", {"Content-Length": "70000"}, 413), ("GET", "/a%2fb", {}, 400), ("TRACE", "/api/link", {}, 405),
+    ("GET", "/api/link", {"X-Long": "x" * 40_000}, 431),
+]
+
+
+@pytest.mark.parametrize("method, path, headers, status", REFUSED_BY_THE_ENGINE)
+def test_refusals_before_anybody_was_asked(make_relay, fenced, method, path, headers, status):
+    """Readable for pages of other origins, but only where the operator has let any in."""
+    answer = fenced.api(method, path, token=False, headers={"Origin": ALLOWED, **headers})
+    assert answer.status == status and cors(answer) == {"access-control-allow-origin": "*"}, answer
+    answer = make_relay().api(method, path, token=False, headers=headers)
+    assert answer.status == status and cors(answer) == {}, answer
+
+
+def test_refusals_follow_a_reload(make_relay, tmp_path):
+    settings = tmp_path / "relayd.conf"
+    settings.write_text("")
+    relay = make_relay(config=settings)
+    assert cors(relay.api("GET", "/a%2fb", token=False)) == {}
+    settings.write_text(f"origins = {ALLOWED}\n")
+    relay.process.send_signal(signal.SIGHUP)
+    relay.wait_log("reloaded")
+    assert cors(relay.api("GET", "/a%2fb", token=False)) == {"access-control-allow-origin": "*"}
+
+
+@pytest.mark.parametrize("headers", [{}, {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "12"}])
+def test_upgrade_required(fenced, headers):
+    """RFC 9110 7.8: whoever sends Upgrade names it in Connection."""
+    answer = fenced.api("GET", "/link", token=False, headers=headers)
+    assert answer.status == 426 and answer.headers["Upgrade"] == "websocket", answer
+    assert "upgrade" in answer.headers["Connection"].lower().replace(" ", "").split(","), answer
 
 
 def test_no_origin_no_cors(fenced):

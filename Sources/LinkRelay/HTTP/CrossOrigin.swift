@@ -12,7 +12,7 @@ enum CrossOrigin {
     }
 
     /// The answer to OPTIONS: to a preflight what may be asked, to anybody else the methods.
-    static func preflight(_ route: Route, _ verdict: OriginPolicy.Verdict) -> HTTPResponse {
+    static func preflight(_ route: Route, _ verdict: OriginPolicy.Verdict, _ request: HTTPRequest) -> HTTPResponse {
         var response = HTTPResponse(status: 204, headers: [("Allow", route.methods.map(\.rawValue).joined(separator: ", "))])
         guard route.isAPI, case .allowed = verdict else { return response }
         response.headers += [
@@ -20,7 +20,16 @@ enum CrossOrigin {
             ("Access-Control-Allow-Headers", "authorization, content-type"),
             ("Access-Control-Max-Age", "600"),
         ]
+        response.headers += privateNetwork(asked: request.header(privateNetworkQuestion))
         return response
+    }
+
+    static let privateNetworkQuestion = "access-control-request-private-network"
+
+    /// What a preflight adds for a page of the open internet that wants to reach a relay at home (WICG Private Network Access). `asked` is
+    /// the question's value; only an allowed origin may be answered.
+    static func privateNetwork(asked: String?) -> [(name: String, value: String)] {
+        asked == "true" ? [("Access-Control-Allow-Private-Network", "true")] : []
     }
 
     /// Adds what every answer carries, refusals included.

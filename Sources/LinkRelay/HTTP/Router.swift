@@ -117,7 +117,7 @@ extension RestAPI {
             failure.headers.append(("Allow", route.methods.map(\.rawValue).joined(separator: ", ")))
             throw failure
         }
-        if method == .options { return CrossOrigin.preflight(route, verdict) }
+        if method == .options { return CrossOrigin.preflight(route, verdict, request) }
         let call = RestCall(request: request, method: method, verdict: verdict)
         switch route {
         case .link: return try await link(call)

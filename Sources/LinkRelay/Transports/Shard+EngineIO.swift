@@ -15,7 +15,7 @@ extension Shard {
         let source = source(of: connection)
         let cors = shared.origins.corsHeaders(
             origin: connection.origin, host: connection.header("host"), isSecure: source.isSecure)
-        if connection.method == "OPTIONS" { return preflight(connection, cors) }
+        if connection.method == "OPTIONS" { return preflight(connection, source, cors) }
         guard let query = EngineIO.Query(parsing: connection.query ?? "") else {
             return refuseEngine(connection, .badRequest, cors)
         }
@@ -38,16 +38,23 @@ extension Shard {
         }
     }
 
-    private func preflight(_ connection: Connection, _ cors: [(name: String, value: String)]) {
-        guard cors.count > 1 else {
+    /// To a preflight what may be asked, to anybody else the methods.
+    private func preflight(_ connection: Connection, _ source: RequestSource, _ cors: [(name: String, value: String)]) {
+        let methods = "GET, POST, OPTIONS"
+        var headers = cors + [("Allow", methods)]
+        switch shared.origins.judge(origin: connection.origin, host: connection.header("host"), isSecure: source.isSecure) {
+        case .refused:
             counters.refuse(.originRefused)
             return refuse(connection, status: 403, .originRefused, "This origin is not allowed; add it to the setting `origins`.")
+        case .none, .sameOrigin: break
+        case .allowed:
+            headers += [
+                ("Access-Control-Allow-Methods", methods), ("Access-Control-Allow-Headers", "content-type, authorization"),
+                ("Access-Control-Max-Age", "600"),
+            ]
+            headers += CrossOrigin.privateNetwork(asked: connection.header(CrossOrigin.privateNetworkQuestion))
         }
-        let more: [(name: String, value: String)] = [
-            ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"), ("Access-Control-Allow-Headers", "content-type, authorization"),
-            ("Access-Control-Max-Age", "600"),
-        ]
-        connection.respond(status: 204, headers: cors + more, body: [])
+        connection.respond(status: 204, headers: headers, body: [])
     }
 
     func refuseEngine(_ connection: Connection, _ error: EngineError, _ cors: [(name: String, value: String)]) {
