@@ -88,7 +88,7 @@ typedef enum cws_reason {
     CWS_R_QUEUE_OVERFLOW,      /* slow peer: its outbound queue met its ceiling */
     CWS_R_CONNECTION_LIMIT,    /* [503] */
     CWS_R_NO_DESCRIPTORS,      /* accepted with the spare descriptor and closed */
-    CWS_R_NO_MEMORY,
+    CWS_R_NO_MEMORY,           /* [503] where a request is refused for it */
     CWS_R_OVERLOADED,          /* [503] a body for which the memory budget has no room */
     CWS_R_TLS_FAILED,          /* a handshake refused or not finished in time, or a bad record */
     CWS_R_PROXY_HEADER,        /* PROXY protocol: not from a trusted peer, missing, malformed or late */
