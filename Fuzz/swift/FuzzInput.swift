@@ -28,6 +28,13 @@ func claimString(_ bytes: UnsafeRawBufferPointer, _ range: ByteRange) {
 func claimFields(_ bytes: UnsafeRawBufferPointer, _ fields: EnvelopeFields) {
     claimString(bytes, fields.id)
     claimString(bytes, fields.type)
+    let id = slice(bytes, fields.id)
+    claim(fields.hasEscapedID == id.contains(0x5C), "an id with escapes says so")
+    let plain = JSONString.plain(id.span.bytes)
+    claim(plain.count <= id.count && (fields.hasEscapedID || plain == id), "a plain id is never longer, and often the same")
+    claim(JSONString.plain(plain.span.bytes) == plain, "a plain id stays")
+    let text = try? JSONValue(parsing: [0x22] + id + [0x22], maxDepth: 1)
+    claim(text != nil && (try? JSONValue(parsing: [0x22] + plain + [0x22], maxDepth: 1)) == text, "a plain id is the same text")
 }
 
 /// Fields found again in another buffer are the same text.

@@ -18,13 +18,16 @@ public struct ByteRange: Hashable, Sendable {
 
 /// The routing fields of a payload that is a JSON object; empty ranges where absent or not a string.
 ///
-/// Ranges cover a string's contents between its quotes, escapes unresolved: ids are compared as the bytes their sender wrote.
+/// Ranges cover a string's contents between its quotes, escapes unresolved. Ids are compared by
+/// `JSONString.plain` of them, which only one that `hasEscapedID` differs from.
 public struct EnvelopeFields: Sendable {
     public var id = ByteRange.none
     public var type = ByteRange.none
     /// The `status` string if it is one of the five known words.
     public var status: CommandState?
     public var isObject = false
+    /// The id is written with escapes: another spelling may be the same id.
+    public var hasEscapedID = false
     /// One of the object's own member names is written with escapes, so a receiver may read a routing field that is not here.
     public var hasEscapedName = false
     public init() {}

@@ -1,5 +1,6 @@
 // The terminal `commandStatus` that the relay itself sends when the extension cannot (PROTOCOL.md, "Every command ends").
-// Pure, any thread. Ids and types are written back exactly as their sender wrote them. SPDX-License-Identifier: Apache-2.0
+// Pure, any thread. Ids are written back as they are compared (JSONString.plain), types as
+// their sender wrote them. SPDX-License-Identifier: Apache-2.0
 
 /// Why the relay ended a command.
 public enum TerminalReason: UInt8, Sendable, Hashable, CaseIterable {

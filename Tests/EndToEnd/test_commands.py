@@ -3,11 +3,13 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import hashlib
+import json
 
 import pytest
 
 import pictures
 from install import shortened
+from wire import RawWebSocket
 
 WEBS = [
     pytest.param({}, id="site"),
@@ -132,3 +134,59 @@ def test_command_that_the_install_did_not_declare(relay, extension, site):
     assert ended["status"] == "error" and ended["reason"] == "unsupported" and ended["error"].strip()
     assert client.ask("resources:list")["status"] == "success"
     assert [one["type"] for one in install.sync().all("command")] == ["resources:list"]
+
+
+# One id, as different JSON writers spell it.
+SPELLINGS = [(r"caf\u00e9", "café"), (r"a\/b", "a/b"), (r"\ud83d\ude00", "😀"), (r"\u0061\u0022", r"a\""), (r"\ud83d", r"\uD83D")]
+
+
+@pytest.mark.parametrize("one, other", SPELLINGS + [pair[::-1] for pair in SPELLINGS])
+def test_an_id_in_two_spellings(relay, closing, one, other):
+    """The status is recognised as the command's, and a repetition as one, though their bytes differ; all of them pass as they are."""
+    _, key = relay.pair_self("speller")
+
+    def enter(role):
+        socket = closing(RawWebSocket(relay, "/link"))
+        for event, data in ("iam", {"type": role}), ("join", key):
+            socket.text(json.dumps({"event": event, "data": data, "ack": event}))
+        while b'"ack":"join"' not in socket.take():
+            pass
+        return socket
+
+    def next_of(socket, event):
+        while True:
+            text = socket.take().decode()
+            if text.startswith('{"event":"%s"' % event):
+                return text
+
+    def in_flight():
+        return next(line for line in relay.api("GET", "/metrics", token=False).body.decode().splitlines()
+                    if line.startswith("linkrelay_commands_in_flight "))
+
+    sd, client = enter("sd"), enter("client")
+    client.text('{"event":"command","data":{"id":"%s","type":"t"}}' % one)
+    assert '"id":"%s"' % one in next_of(sd, "command")
+    sd.text('{"event":"commandStatus","data":{"id":"%s","status":"processing"}}' % other)
+    assert '"id":"%s"' % other in next_of(client, "commandStatus")
+    client.text('{"event":"command","data":{"id":"%s","type":"t"}}' % other)
+    assert '"status":"processing"' in next_of(client, "commandStatus"), "its last status, and the install is not asked again"
+    client.text('{"event":"command","data":{"id":"last","type":"t"}}')
+    assert '"id":"last"' in next_of(sd, "command")
+    assert in_flight().endswith(" 2")
+    sd.text('{"event":"commandStatus","data":{"id":"%s","status":"success"}}' % other)
+    assert '"status":"success"' in next_of(client, "commandStatus")
+    assert in_flight().endswith(" 1"), "it would end a second time, as timed out"
+
+
+def test_the_relay_ends_an_id_with_escapes(make_relay, closing):
+    """What it writes itself is JSON, and the same id."""
+    relay = make_relay()
+    _, key = relay.pair_self("away")
+    client = closing(RawWebSocket(relay, "/link"))
+    client.text('{"event":"iam","data":{"type":"client"}}')
+    client.text(json.dumps({"event": "join", "data": key}))
+    spelt = r"\u0022\u005c\u0000\/\u00e9"
+    client.text('{"event":"command","data":{"id":"%s","type":"t"}}' % spelt)
+    while (said := json.loads(client.take()))["event"] != "commandStatus":
+        pass
+    assert said["data"]["id"] == json.loads(f'"{spelt}"') and said["data"]["reason"] == "instance_offline"

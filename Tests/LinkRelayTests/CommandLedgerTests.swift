@@ -137,6 +137,7 @@ extension CommandLedger {
         (#"2["commandStatus",{"resources":[{"id":"no","type":"no"}"#, "", ""),
         (#"2["commandStatus",{"id":"cut off"#, "", ""),
         (#"{"event":"x","data":{"a":"\"id\":\"no\"","id":"e\"sc""#, #"e\"sc"#, ""),
+        (#"{"event":"x","data":{"id":"a\/\u0062""#, "a/b", ""),
         ("", "", ""), ("}}}]]]\"", "", ""),
     ])
     func whatTheFirstBytesTell(prefix: String, id: String, type: String) {

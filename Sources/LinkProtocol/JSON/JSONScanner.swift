@@ -68,15 +68,17 @@ struct PayloadScan {
         while true {
             let name = try JSONLexer.memberName(bytes, position, value: &position, hasEscapes: &fields.hasEscapedName)
             var contents = ByteRange.none
+            var hasEscapes = false
             if JSONLexer.peek(bytes, position) == 0x22 {
                 let string = try JSONLexer.string(bytes, position &+ 1)
                 contents = ByteRange(position &+ 1, string.end)
+                hasEscapes = string.hasEscapes
                 position = string.end &+ 1
             } else {
                 // One level down; a refusal still names the caller's limit.
                 position = try JSONLexer.value(bytes, position, maxDepth: min(maxDepth, JSONLexer.deepest) &- 1, named: maxDepth)
             }
-            capture(bytes, name, contents)
+            capture(bytes, name, contents, hasEscapes: hasEscapes)
             position = JSONLexer.skipBlanks(bytes, position)
             let next = JSONLexer.peek(bytes, position)
             if next == 0x7D { break }
@@ -88,9 +90,13 @@ struct PayloadScan {
 
     /// Takes the member if it is a routing field; `.none` for a value that is not a string.
     @inline(__always)
-    private mutating func capture(_ bytes: RawSpan, _ name: ByteRange, _ string: ByteRange) {
+    private mutating func capture(_ bytes: RawSpan, _ name: ByteRange, _ string: ByteRange, hasEscapes: Bool) {
         switch name.count {
-        case 2: if JSONLexer.equals(bytes, name, "id") { fields.id = string }
+        case 2:
+            if JSONLexer.equals(bytes, name, "id") {
+                fields.id = string
+                fields.hasEscapedID = hasEscapes
+            }
         case 4: if JSONLexer.equals(bytes, name, "type") { fields.type = string }
         case 6: if JSONLexer.equals(bytes, name, "status") { fields.status = CommandState(bytes, string) }
         default: break

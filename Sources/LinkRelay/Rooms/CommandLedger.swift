@@ -77,7 +77,8 @@ struct CommandLedger {
     var openCount: Int { table?.openCount ?? 0 }
     @inline(__always) var rows: ContiguousArray<Row> { table?.rows ?? [] }
 
-    /// Books a command. `id` and `type` are the raw bytes between the quotes; `limit`: the most commands in flight, at least 1.
+    /// Books a command. `id` is as ids are compared (JSONString.plain), `type` the raw bytes between the quotes; `limit`: the most commands in
+    /// flight, at least 1.
     mutating func admit(
         id: UnsafeRawBufferPointer, type: UnsafeRawBufferPointer, requester: UInt64, deadlineMs: UInt64, limit: Int
     ) -> Admission {
@@ -161,7 +162,7 @@ struct CommandLedger {
     /// What the statuses that it keeps have in bytes.
     var statusBytes: Int { rows.reduce(0) { $0 + ($1.lastStatus?.byteCount ?? 0) } }
 
-    /// The raw bytes of a row's id and type.
+    /// A row's id and type, as they were booked.
     func idAndType(row: Int) -> (id: [UInt8], type: [UInt8]) {
         guard let table else { return ([], []) }
         let base = row * Self.stride

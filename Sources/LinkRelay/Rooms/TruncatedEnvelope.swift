@@ -6,7 +6,7 @@
 import LinkProtocol
 
 enum TruncatedEnvelope {
-    /// Looks for `id` and `type` at nesting depth 2, where both dialects have the envelope's members.
+    /// Looks for `id`, as it is compared, and `type` at nesting depth 2, where both dialects have the envelope's members.
     static func routingFields(_ prefix: UnsafeRawBufferPointer) -> (id: [UInt8], type: [UInt8]) {
         var id: [UInt8] = []
         var type: [UInt8] = []
@@ -26,7 +26,7 @@ enum TruncatedEnvelope {
                 if !isValue {
                     key = text
                 } else if depth == 2, id.isEmpty, key.elementsEqual("id".utf8) {
-                    id = text
+                    id = JSONString.plain(text.span.bytes)
                 } else if depth == 2, type.isEmpty, key.elementsEqual("type".utf8) {
                     type = text
                 }

@@ -206,11 +206,14 @@ struct Inbound {
     private let data: ByteRange
     private let string: ByteRange
     private let fields: EnvelopeFields
+    /// As it is compared: equal ids have equal bytes, however they were spelt.
+    let id: UnsafeRawBufferPointer
 
-    /// All ranges are of `message`.
+    /// All ranges are of `message`. An id that is written with escapes is in `plainID` until that shows the next one.
     @inline(__always)
     init(
-        _ event: Event, in message: UnsafeRawBufferPointer, data: ByteRange, string: ByteRange, fields: EnvelopeFields, ack: ByteRange
+        _ event: Event, in message: UnsafeRawBufferPointer, data: ByteRange, string: ByteRange, fields: EnvelopeFields, ack: ByteRange,
+        plainID: @autoclosure () -> PlainID
     ) {
         self.event = event
         self.message = message
@@ -218,6 +221,7 @@ struct Inbound {
         self.string = string
         self.fields = fields
         acknowledgement = ack
+        id = fields.hasEscapedID ? plainID().show(message[fields.id]) : message[fields.id]
     }
 
     /// A copy of what the answer has to name; nil if none is asked for. To be taken before the payload is framed for its receivers: that
@@ -228,7 +232,6 @@ struct Inbound {
     @inline(__always) var payload: UnsafeRawBufferPointer { message[data] }
     /// The payload's contents when it is a plain string.
     @inline(__always) var text: UnsafeRawBufferPointer? { string.isEmpty ? nil : message[string] }
-    @inline(__always) var id: UnsafeRawBufferPointer { message[fields.id] }
     @inline(__always) var type: UnsafeRawBufferPointer { message[fields.type] }
     @inline(__always) var status: CommandState? { fields.status }
     @inline(__always) var isObject: Bool { fields.isObject }

@@ -58,7 +58,8 @@ extension Shard {
         }
         dispatch(
             session,
-            Inbound(event, in: bytes, data: message.data, string: message.dataString, fields: message.fields, ack: message.ack))
+            Inbound(
+                event, in: bytes, data: message.data, string: message.dataString, fields: message.fields, ack: message.ack, plainID: plainID))
     }
 }
 

@@ -22,6 +22,8 @@ final class Shard {
     var dirtyRooms: [Room] = []
     /// Messages every session of this loop may need; made once, on its thread. Nil when memory ran out.
     private(set) lazy var frames = SharedFrames(loop)
+    /// Where an id that was written with escapes is shown while its message is worked on.
+    let plainID = PlainID()
     /// Back-pressure: members whose input is held back because the process is over its budget.
     var heldBack: [Session] = []
     /// Polling sessions with packets to answer a poll with at the end of the turn.

@@ -68,7 +68,9 @@ extension Shard {
         }
         dispatch(
             session,
-            Inbound(event, in: bytes, data: packet.payload, string: packet.payloadString, fields: packet.fields, ack: packet.ackID))
+            Inbound(
+                event, in: bytes, data: packet.payload, string: packet.payloadString, fields: packet.fields, ack: packet.ackID,
+                plainID: plainID))
     }
 
     /// The first packet has to be CONNECT: anything else ends the transport (Socket.IO v5, "Connection to a namespace"). No `error` is sent,
