@@ -14,7 +14,7 @@ enum CrossOrigin {
     /// The answer to OPTIONS: to a preflight what may be asked, to anybody else the methods.
     static func preflight(_ route: Route, _ verdict: OriginPolicy.Verdict, _ request: HTTPRequest) -> HTTPResponse {
         var response = HTTPResponse(status: 204, headers: [("Allow", route.methods.map(\.rawValue).joined(separator: ", "))])
-        guard route.isAPI, case .allowed = verdict else { return response }
+        guard route.audience == .api, case .allowed = verdict else { return response }
         response.headers += [
             ("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE"),
             ("Access-Control-Allow-Headers", "authorization, content-type"),
@@ -35,9 +35,9 @@ enum CrossOrigin {
     /// Adds what every answer carries, refusals included.
     static func finish(_ response: inout HTTPResponse, route: Route?, verdict: OriginPolicy.Verdict) {
         response.headers += [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer")]
-        if case .file = route, response.status < 400 { return }
+        if let route, route.isPage, response.status < 400 { return }
         response.headers += [("Cache-Control", "no-store"), ("Cross-Origin-Resource-Policy", "same-origin")]
-        guard route?.isAPI ?? false else { return }
+        guard route?.audience == .api else { return }
         response.headers.append(("Vary", "Origin"))
         guard case .allowed(let origin) = verdict else { return }
         response.headers += [

@@ -43,7 +43,7 @@ package final class RestAPI: Sendable {
     ///
     /// Content-Length, Date and Connection are added by whoever writes the answer, who also omits the body for HEAD.
     package func respond(to request: HTTPRequest) async -> HTTPResponse {
-        let route = Route(path: request.path, site: site)
+        let route = Route.at(request.path, of: site)
         let verdict = CrossOrigin.verdict(on: request, by: origins)
         counters.count(route)
         var response =

@@ -21,93 +21,101 @@ enum RestMethod: String, Sendable, CaseIterable {
     }
 }
 
-enum Route: Hashable, Sendable {
-    case link, selfPair, policy, events, approvals, session, signOutEverywhere, tokens, qr, health, readiness, metrics
-    /// A file of the page.
-    case file(StaticSite.File)
+/// A path: what is known about it, and who answers.
+struct Route: Sendable {
+    typealias Answer = @Sendable (RestAPI, RestCall) async throws(RestFailure) -> HTTPResponse
+
+    /// Who may ask. An API is what other origins on the list may call, preflight included; health checks come from balancers that name us as
+    /// they like, and the answer is the same one word for everybody.
+    enum Audience { case api, ownPage, anyHost }
+
+    let path: String
+    /// The metric label.
+    let label: String
+    let methods: [RestMethod]
+    let audience: Audience
+    /// The others answer from memory, or bring their own patience.
+    let mayAskStore: Bool
+    let run: Answer
+
+    /// OPTIONS is answered everywhere, and HEAD where GET is.
+    private init(
+        _ path: String, _ label: String, _ methods: [RestMethod], _ audience: Audience = .ownPage, mayAskStore: Bool = false,
+        run: @escaping Answer
+    ) {
+        self.path = path
+        self.label = label
+        self.methods = methods.flatMap { $0 == .get ? [.get, .head] : [$0] } + [.options]
+        self.audience = audience
+        self.mayAskStore = mayAskStore
+        self.run = run
+    }
+
+    private static let all: [Route] = [
+        Route("/api/link", "link", [.get, .post, .put, .delete], .api, mayAskStore: true) { (api, call) async throws(RestFailure) in
+            switch call.method {
+            case .post: try await api.issueOrRekey(call)
+            case .put: try await api.rename(call)
+            case .delete: try await api.delete(call)
+            case .get, .head, .options: try await api.list(call)
+            }
+        },
+        Route("/api/link/self", "link_self", [.post], .api, mayAskStore: true) { (api, call) async throws(RestFailure) in
+            try await api.pairSelf(call)
+        },
+        // The policy and the owner's approval are there to hold other sites' pages in check.
+        Route("/api/link/policy", "link_policy", [.get, .put], mayAskStore: true) { (api, call) async throws(RestFailure) in
+            try await api.policy(call)
+        },
+        Route("/api/link/events", "link_events", [.get], .api, mayAskStore: true) { (api, call) async throws(RestFailure) in
+            try await api.linkEvents(call)
+        },
+        Route("/api/link/approvals", "link_approvals", [.get, .post], mayAskStore: true) { (api, call) async throws(RestFailure) in
+            try await api.approvals(call)
+        },
+        Route("/api/session", "session", [.get, .post, .delete], .api, mayAskStore: true) { (api, call) async throws(RestFailure) in
+            switch call.method {
+            case .post: try await api.signIn(call)
+            case .delete: try await api.signOut(call)
+            case .get, .head, .put, .options: try await api.whoAmI(call)
+            }
+        },
+        Route("/api/session/everywhere", "session_everywhere", [.post], .api, mayAskStore: true) { (api, call) async throws(RestFailure) in
+            try await api.signOutEverywhere(call)
+        },
+        Route("/api/tokens", "tokens", [.get, .post, .delete], .api, mayAskStore: true) { (api, call) async throws(RestFailure) in
+            switch call.method {
+            case .post: try await api.makeToken(call)
+            case .delete: try await api.removeToken(call)
+            case .get, .head, .put, .options: try await api.listTokens(call)
+            }
+        },
+        Route("/api/qr", "qr", [.post], .api) { (api, call) async throws(RestFailure) in try await api.drawQR(call) },
+        Route("/healthz", "healthz", [.get], .anyHost) { (api, call) in .json(["status": "ok"]) },
+        Route("/readyz", "readyz", [.get], .anyHost) { (api, call) in await api.readiness() },
+        Route("/metrics", "metrics", [.get]) { (api, call) in await api.metrics() },
+    ]
+
+    private static let byPath = Dictionary(uniqueKeysWithValues: all.map { ($0.path, $0) })
+    private static let pageLabel = "page"
 
     /// Nil when nothing is there.
-    init?(path: String, site: StaticSite) {
-        switch path {
-        case "/api/link": self = .link
-        case "/api/link/self": self = .selfPair
-        case "/api/link/policy": self = .policy
-        case "/api/link/events": self = .events
-        case "/api/link/approvals": self = .approvals
-        case "/api/session": self = .session
-        case "/api/session/everywhere": self = .signOutEverywhere
-        case "/api/tokens": self = .tokens
-        case "/api/qr": self = .qr
-        case "/healthz": self = .health
-        case "/readyz": self = .readiness
-        case "/metrics": self = .metrics
-        default:
-            guard let file = site.entry(at: path) else { return nil }
-            self = .file(file)
-        }
+    static func at(_ path: String, of site: StaticSite) -> Route? {
+        if let route = byPath[path] { return route }
+        guard let file = site.entry(at: path) else { return nil }
+        return Route(path, pageLabel, [.get]) { (api, call) in file.response(to: call.request, origins: api.origins) }
     }
 
-    var methods: [RestMethod] {
-        switch self {
-        case .link: [.get, .head, .post, .put, .delete, .options]
-        case .session, .tokens: [.get, .head, .post, .delete, .options]
-        case .policy: [.get, .head, .put, .options]
-        case .approvals: [.get, .head, .post, .options]
-        case .selfPair, .signOutEverywhere, .qr: [.post, .options]
-        case .events, .health, .readiness, .metrics, .file: [.get, .head, .options]
-        }
-    }
-
-    /// What other origins on the list may call, preflight included.
-    var isAPI: Bool {
-        switch self {
-        case .link, .selfPair, .events, .session, .signOutEverywhere, .tokens, .qr: true
-        // The policy and the owner's approval are there to hold other sites' pages in check.
-        case .policy, .approvals, .health, .readiness, .metrics, .file: false
-        }
-    }
-
-    /// The others answer from memory, or bring their own patience.
-    var mayAskStore: Bool {
-        switch self {
-        case .link, .selfPair, .policy, .approvals, .events, .session, .signOutEverywhere, .tokens: true
-        case .qr, .health, .readiness, .metrics, .file: false
-        }
-    }
-
-    /// Health checks come from balancers that name us as they like; the answer is the same one word for everybody.
-    var isForAnyHost: Bool { self == .health || self == .readiness }
-
-    /// The metric label.
-    var label: String {
-        switch self {
-        case .link: "link"
-        case .selfPair: "link_self"
-        case .policy: "link_policy"
-        case .events: "link_events"
-        case .approvals: "link_approvals"
-        case .session: "session"
-        case .signOutEverywhere: "session_everywhere"
-        case .tokens: "tokens"
-        case .qr: "qr"
-        case .health: "healthz"
-        case .readiness: "readyz"
-        case .metrics: "metrics"
-        case .file: "page"
-        }
-    }
+    var isPage: Bool { label == Self.pageLabel }
 
     static let unknownLabel = "unknown"
-    static let labels = [
-        "link", "link_self", "link_policy", "link_events", "link_approvals", "session", "session_everywhere", "tokens", "qr", "healthz", "readyz", "metrics",
-        "page", unknownLabel,
-    ]
+    static let labels = all.map(\.label) + [pageLabel, unknownLabel]
 }
 
 extension RestAPI {
     /// Host, origin, route and method in this order, then the route's own answer.
     func answer(_ request: HTTPRequest, route: Route?, verdict: OriginPolicy.Verdict) async throws(RestFailure) -> HTTPResponse {
-        if let host = request.header("host"), !(route?.isForAnyHost ?? false), !origins.isHostAllowed(host) {
+        if let host = request.header("host"), route?.audience != .anyHost, !origins.isHostAllowed(host) {
             throw RestFailure(.unknownHost)
         }
         if verdict == .refused { throw RestFailure(.originRefused) }
@@ -118,46 +126,6 @@ extension RestAPI {
             throw failure
         }
         if method == .options { return CrossOrigin.preflight(route, verdict, request) }
-        let call = RestCall(request: request, method: method, verdict: verdict)
-        switch route {
-        case .link: return try await link(call)
-        case .selfPair: return try await pairSelf(call)
-        case .policy: return try await policy(call)
-        case .events: return try await linkEvents(call)
-        case .approvals: return try await approvals(call)
-        case .session: return try await session(call)
-        case .signOutEverywhere: return try await signOutEverywhere(call)
-        case .tokens: return try await tokens(call)
-        case .qr: return try await drawQR(call)
-        case .health: return .json(["status": "ok"])
-        case .readiness: return await readiness()
-        case .metrics: return await metrics()
-        case .file(let file): return file.response(to: request, origins: origins)
-        }
-    }
-
-    private func link(_ call: RestCall) async throws(RestFailure) -> HTTPResponse {
-        switch call.method {
-        case .post: try await issueOrRekey(call)
-        case .put: try await rename(call)
-        case .delete: try await delete(call)
-        case .get, .head, .options: try await list(call)
-        }
-    }
-
-    private func tokens(_ call: RestCall) async throws(RestFailure) -> HTTPResponse {
-        switch call.method {
-        case .post: try await makeToken(call)
-        case .delete: try await removeToken(call)
-        case .get, .head, .put, .options: try await listTokens(call)
-        }
-    }
-
-    private func session(_ call: RestCall) async throws(RestFailure) -> HTTPResponse {
-        switch call.method {
-        case .post: try await signIn(call)
-        case .delete: try await signOut(call)
-        case .get, .head, .put, .options: try await whoAmI(call)
-        }
+        return try await route.run(self, RestCall(request: request, method: method, verdict: verdict))
     }
 }
