@@ -378,11 +378,16 @@ def test_slow_head_is_cut_off(make_relay):
 
 
 def test_nobody_joins_in_time(make_relay):
-    """A connection that never says who it is ends, with a code after which clients come back or none."""
+    """A connection that never says who it is ends, with a code after which clients come back or none. `iam` is enough to stay."""
     relay = make_relay(first_message_timeout="1s")
+    known = RawWebSocket(relay, "/link")
+    known.text('{"event":"iam","data":{"type":"client"},"ack":1}')
+    assert b'"success":true' in known.take()
     silent = RawWebSocket(relay, "/link")
     ended = silent.end()
-    assert ended.code is None or ended.code in (1000, 1001, 1008) or 4000 <= ended.code <= 4199
+    assert ended.code == 4003 and ended.reason.startswith(b"no iam "), ended
+    known.text('{"event":"iam","data":{"type":"client"},"ack":2}')
+    assert b'"success":true' in known.take(), "its time was up before the silent one's"
     engine = EngineSocket(relay)
     engine.text("40")
     with pytest.raises(Ended):

@@ -208,7 +208,7 @@ package enum SettingsTable {
             "Connections in one room."),
         Setting(
             "first-message-timeout", .connections, .duration(\.firstMessageTimeout, second...hour), reloads: true,
-            "How long a new connection may take to join a room."),
+            "How long a new connection may take to say who it is (`iam`)."),
         Setting(
             "upgrade-timeout", .connections, .duration(\.upgradeTimeout, second...(second * 600)), reloads: true,
             "How long the change from long-polling to WebSocket may take."),

@@ -24,7 +24,7 @@ enum CloseReason: UInt16, CaseIterable, Sendable {
         case .restarting: "the relay is restarting; come back in a moment"
         case .storeUnavailable: "the relay cannot look up keys just now; come back in a moment"
         case .slowMember: "too many messages were waiting for you; come back"
-        case .greetingTimeout: "no join within the time allowed; come back and send iam, then join"
+        case .greetingTimeout: "no iam within the time allowed; come back and send iam, then join"
         case .overloaded: "the relay is busy; come back in a moment"
         case .movedAway: "the connection could not be handed over; come back"
         case .byOperator: "the operator ended this connection; come back"
