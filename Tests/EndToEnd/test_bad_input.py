@@ -160,6 +160,7 @@ BODIES = {
     "empty": b"", "only a separator": b"\x1e", "type 9": b"9", "broken base64": b"b@@@@", "base64 cut off": b"bAQ",
     "half a packet": b"4", "no UTF-8": b'42["iam",{"type":"\xff"}]', "many packets": b"\x1e".join([b"3"] * 200_000),
     "many separators": b"\x1e" * 100_000, "zeros": b"\0" * 10_000, "EIO=3 form": b"2:40",
+    "EIO=3 form, very long": b"99999999999999999999:4a", "EIO=3 form, negative": b"-1:4",
 }
 
 NATIVE = {

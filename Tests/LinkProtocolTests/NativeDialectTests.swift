@@ -73,7 +73,7 @@ private func decodeError(_ text: [UInt8], maxDepth: Int = 16) -> NativeError? {
             #expect(message.event == row.event)
             #expect(text.text(message.eventName) == row.name)
             #expect(text.text(message.data) == row.data)
-            #expect(message.dataIsObject == row.isObject)
+            #expect(message.fields.isObject == row.isObject)
             #expect(text.text(message.ack) == row.ack)
             #expect(text.text(message.dataString) == row.string)
             #expect(text.text(message.fields.id) == row.id)
@@ -150,7 +150,7 @@ private func decodeError(_ text: [UInt8], maxDepth: Int = 16) -> NativeError? {
             guard !message.data.isEmpty else { continue }
             let data = Array(text[Int(message.data.start)..<Int(message.data.end)])
             #expect(JSONReference.members(of: data, maxDepth: 8) != nil)
-            #expect((data.first == 0x7B) == message.dataIsObject)
+            #expect((data.first == 0x7B) == message.fields.isObject)
         }
         #expect(decodedCount > 500)
     }

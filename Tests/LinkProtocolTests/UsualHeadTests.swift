@@ -57,7 +57,7 @@ import Testing
             let m = try NativeDialect.decode(text.span.bytes, maxDepth: 4)
             let ranges = [m.eventName, m.data, m.ack, m.dataString, m.fields.id, m.fields.type].map { text.text($0) ?? "?" }
             let start = m.data.isEmpty ? 0 : Int(m.data.start) - shift
-            return "\(String(describing: m.event)) \(ranges) \(start) \(m.dataIsObject) \(String(describing: m.fields.status))"
+            return "\(String(describing: m.event)) \(ranges) \(start) \(m.fields.isObject) \(String(describing: m.fields.status))"
         } catch {
             return describe(error, shift: shift)
         }

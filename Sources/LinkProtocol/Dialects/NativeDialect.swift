@@ -16,7 +16,6 @@ public struct NativeMessage: Sendable {
     public var ack = ByteRange.none
     /// The routing fields of `data` if that is an object.
     public var fields = EnvelopeFields()
-    public var dataIsObject: Bool { fields.isObject }
     /// The contents of `data` if that is a string without escapes.
     public var dataString = ByteRange.none
 }

@@ -54,7 +54,7 @@ extension Shard {
         var packetCount = 0
         var holdsKey = false
         while packetCount < Self.packetsPerPoll, let message = engine.dequeue() {
-            if packetCount > 0 { body.append(0x1E) }
+            if packetCount > 0 { body.append(EngineIO.separator) }
             if message.bytes.starts(with: Self.keyEventPrefix) { holdsKey = true }
             body.append(contentsOf: message.bytes)
             message.release()
@@ -112,7 +112,7 @@ extension Shard {
     private func receiveTruncated(_ session: Session, _ engine: EngineState, _ prefix: UnsafeRawBufferPointer, size: UInt64) -> Bool {
         var whole = UnsafeRawBufferPointer(start: nil, count: 0)
         var rest = prefix
-        if let last = prefix.lastIndex(of: 0x1E) {
+        if let last = prefix.lastIndex(of: EngineIO.separator) {
             whole = UnsafeRawBufferPointer(rebasing: prefix[0..<last])
             rest = UnsafeRawBufferPointer(rebasing: prefix[(last + 1)...])
         }
@@ -126,20 +126,15 @@ extension Shard {
         guard !body.isEmpty else { return false }
         engine.isReceiving = true
         defer { engine.isReceiving = false }
-        var start = 0
-        var packetCount = 0
-        while start <= body.count {
+        var packets = EngineIO.Payload(maxPackets: Self.packetsPerPost)
+        while packets.position <= body.count {
             if session.isGone { return true }
             if session.isJoining || session.pendingSeat != nil {
-                return putAside(session, UnsafeRawBufferPointer(rebasing: body[start...]))
+                return putAside(session, UnsafeRawBufferPointer(rebasing: body[packets.position...]))
             }
-            packetCount += 1
-            guard packetCount <= Self.packetsPerPost else { return false }
-            let rest = body[start...]
-            let end = rest.firstIndex(of: 0x1E) ?? body.count
-            session.takeIn(end - start)
-            guard end > start, enginePacket(session, engine, UnsafeRawBufferPointer(rebasing: body[start..<end])) else { return false }
-            start = end + 1
+            guard let packet = try? packets.next(in: body.bytes) else { return false }
+            session.takeIn(packet.count)
+            guard enginePacket(session, engine, body[packet]) else { return false }
         }
         return true
     }
