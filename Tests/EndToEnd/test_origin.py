@@ -174,6 +174,16 @@ def test_upgrade_required(fenced, headers):
     assert "upgrade" in answer.headers["Connection"].lower().replace(" ", "").split(","), answer
 
 
+def test_refusals_of_the_ways_in(fenced):
+    """What a loop refuses by itself, without asking the REST surface, an allowed origin can read as well."""
+    for origin, told in (ALLOWED, ALLOWED), ("https://evil.example", None):
+        answer = fenced.api("GET", "/link", token=False, headers={"Origin": origin})
+        assert answer.status == 426 and cors(answer).get("access-control-allow-origin") == told, answer
+        assert "origin" in answer.headers["Vary"].lower()
+        answer = fenced.api("GET", POLLING, token=False, headers={"Origin": origin, "Host": "evil.example"})
+        assert answer.status in (403, 421) and cors(answer).get("access-control-allow-origin") == told, answer
+
+
 def test_no_origin_no_cors(fenced):
     assert cors(fenced.api("GET", "/api/link")) == {}
 

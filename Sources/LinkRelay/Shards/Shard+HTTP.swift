@@ -73,7 +73,9 @@ extension Shard {
         _ connection: Connection, status: UInt16, error: String, code: String, headers: [(name: String, value: String)] = []
     ) {
         let body = Array("{\"error\":".utf8) + JSONText.quoted(error) + Array(",\"code\":\"\(code)\"}".utf8)
-        connection.respond(status: status, headers: [("Content-Type", "application/json")] + headers, body: body)
+        let cors = shared.origins.corsHeaders(
+            origin: connection.origin, host: connection.header("host"), isSecure: source(of: connection).isSecure)
+        connection.respond(status: status, headers: [("Content-Type", "application/json")] + headers + cors, body: body)
     }
 
     func refuse(_ connection: Connection, status: UInt16, _ reason: RefusalReason, _ sentence: String) {
