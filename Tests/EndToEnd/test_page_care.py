@@ -18,16 +18,21 @@ def focused(one):
     return one.driver.switch_to.active_element.accessible_name
 
 
+def fresh_token(one):
+    """The token that an open dialog shows."""
+    one.press("Settings")
+    one.press("Access tokens", ".menu")
+    one.type("Label", "Rig", "dialog[open]")
+    one.press("Make token", "dialog[open]")
+    return one.see(".fresh-token code").text
+
+
 def test_a_dialog_is_about_the_link_it_was_opened_for(linked, relay):
     """The link is deleted elsewhere while its file is about to be removed, and while a fresh token is shown, which stays."""
     one, install, number = linked()
     install.tell("add_resources", count=1)
     install.tell("push")
-    one.press("Settings")
-    one.press("Access tokens", ".menu")
-    one.type("Label", "Rig", "dialog[open]")
-    one.press("Make token", "dialog[open]")
-    token = one.see(".fresh-token code").text
+    token = fresh_token(one)
     one.script("document.querySelector('.item-row [aria-label^=Remove]').click()")
     one.see("dialog[open] h2", "Remove")
     relay.api("DELETE", f"/api/link?id={number}")
@@ -37,11 +42,7 @@ def test_a_dialog_is_about_the_link_it_was_opened_for(linked, relay):
 
 def test_nothing_of_an_account_stays_when_it_is_signed_out(linked, relay):
     one, _, _ = linked()
-    one.press("Settings")
-    one.press("Access tokens", ".menu")
-    one.type("Label", "Rig", "dialog[open]")
-    one.press("Make token", "dialog[open]")
-    token = one.see(".fresh-token code").text
+    token = fresh_token(one)
     one.script("return fetch('/api/session', {method: 'DELETE'}).then(() => document.dispatchEvent(new Event('visibilitychange')))")
     one.see(".banner", "Your session has ended")
     assert one.script("return document.querySelectorAll('dialog, .home').length") == 0
