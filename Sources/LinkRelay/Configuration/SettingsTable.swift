@@ -127,10 +127,10 @@ package enum SettingsTable {
             "How long an extension that vanished still counts as present, its commands held."),
         Setting(
             "heartbeat-interval", .rooms, .duration(\.heartbeatInterval, second...(second * 600)), reloads: true,
-            "How often a silent connection is pinged. Keep it under the idle limit of every proxy on the way."),
+            "How often a silent connection is pinged. Keep it under the idle limit of every proxy on the way. A reload changes it for new connections."),
         Setting(
             "heartbeat-timeout", .rooms, .duration(\.heartbeatTimeout, second...hour), reloads: true,
-            "How long after a ping a connection may stay silent. An extension busy with a picture may be silent for long."),
+            "How long after a ping a connection may stay silent. An extension busy with a picture may be silent for long. A reload changes it for new connections."),
         Setting(
             "commands-in-flight", .rooms, .count(\.commandsInFlight, 1...65_536, zero: nil), reloads: true,
             "Unfinished commands of one room."),
