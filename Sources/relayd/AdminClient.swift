@@ -1,4 +1,4 @@
-// A small HTTP/1.1 client for a running relay's operator surface: over its Unix socket, or over loopback TCP with a token.
+// A small HTTP/1.1 client for a running relay: its operator surface over its Unix socket, or over TCP with a token; and its health at any address.
 //
 // Blocks; in the task of a command. One request a connection; answers up to 16 MiB. SPDX-License-Identifier: Apache-2.0
 
@@ -13,11 +13,18 @@ struct AdminClient: Sendable {
     }
 
     private static let answerBytes = 16 << 20
-    private static let patienceSeconds = 10
 
     let place: Place
+    /// For each step: the connection, and every read and write.
+    var patienceSeconds = 10
     /// From the variable RELAYD_ADMIN_TOKEN, which no other process's list of arguments shows.
     let token: String?
+
+    /// Whatever listens there; it is told no token.
+    init(_ place: Place) {
+        self.place = place
+        token = nil
+    }
 
     init(_ settings: Settings, environment: [String: String]) throws(Failure) {
         token = environment[SettingsLoader.adminTokenVariable]
@@ -32,7 +39,7 @@ struct AdminClient: Sendable {
 
     /// The answer's JSON; throws what the relay says instead of one.
     func call(_ method: String, _ path: String, body: JSONValue? = nil) throws(Failure) -> JSONValue {
-        let (status, bytes) = try exchange(request(method, path, body))
+        let (status, bytes) = try exchange(request(method, "/admin/v1" + path, body))
         let value = try? JSONValue(parsing: bytes)
         guard (200..<300).contains(status), let value else {
             let sentence = value?["error"]?.stringValue ?? "it answered \(status)"
@@ -43,12 +50,12 @@ struct AdminClient: Sendable {
 
     /// The answer to `GET /readyz`.
     func readiness() throws(Failure) -> (status: Int, body: [UInt8]) {
-        try exchange(Array("GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8))
+        try exchange(request("GET", "/readyz", nil))
     }
 
     private func request(_ method: String, _ path: String, _ body: JSONValue?) -> [UInt8] {
         let content = body?.encoded() ?? []
-        var head = "\(method) /admin/v1\(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: \(content.count)\r\n"
+        var head = "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: \(content.count)\r\n"
         if body != nil { head += "Content-Type: application/json\r\n" }
         if let token { head += "Authorization: Bearer \(token.filter { $0.isASCII && !$0.isWhitespace })\r\n" }
         return Array((head + "\r\n").utf8) + content
@@ -59,9 +66,6 @@ struct AdminClient: Sendable {
     private func exchange(_ request: [UInt8]) throws(Failure) -> (status: Int, body: [UInt8]) {
         let socket = try open()
         defer { close(socket) }
-        var limit = timeval(tv_sec: Self.patienceSeconds, tv_usec: 0)
-        setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         var rest = request[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
@@ -99,42 +103,45 @@ struct AdminClient: Sendable {
         let room = MemoryLayout.size(ofValue: address.sun_path)
         guard name.count < room else { throw Failure(.usage, "the socket's name is too long: \(path).") }
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: name) }
-        return try connected(AF_UNIX, &address) { _ in absent(path) }
+        let socket = try limitedSocket(AF_UNIX)
+        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let status = withUnsafeBytes(of: &address) { bytes in
+            bytes.baseAddress.map { connect(socket, $0.assumingMemoryBound(to: sockaddr.self), size) } ?? -1
+        }
+        guard status == 0 else {
+            let failure = absent(path)
+            close(socket)
+            throw failure
+        }
+        return socket
     }
 
     private func openTCP(_ host: String, _ port: UInt16) throws(Failure) -> Int32 {
-        let refused = { (code: Int32) in
-            Failure(.unavailable, "no relay answers at \(host):\(port) (\(String(cString: strerror(code)))); is it running?")
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var found: UnsafeMutablePointer<addrinfo>?
+        let answer = getaddrinfo(host, String(port), &hints, &found)
+        guard answer == 0 else { throw Failure(.unavailable, "\(host) has no address: \(String(cString: gai_strerror(answer))).") }
+        defer { freeaddrinfo(found) }
+        var next = found
+        var code: Int32 = 0
+        while let place = next?.pointee {
+            let socket = try limitedSocket(place.ai_family)
+            if connect(socket, place.ai_addr, place.ai_addrlen) == 0 { return socket }
+            code = errno
+            close(socket)
+            next = place.ai_next
         }
-        if host.contains(":") {
-            var address = sockaddr_in6()
-            address.sin6_family = sa_family_t(AF_INET6)
-            address.sin6_port = port.bigEndian
-            inet_pton(AF_INET6, host, &address.sin6_addr)
-            return try connected(AF_INET6, &address, refused)
-        }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        inet_pton(AF_INET, host, &address.sin_addr)
-        return try connected(AF_INET, &address, refused)
+        throw Failure(.unavailable, "no relay answers at \(host):\(port) (\(String(cString: strerror(code)))); is it running?")
     }
 
-    private func connected<Address>(
-        _ family: Int32, _ address: inout Address, _ refused: (Int32) -> Failure
-    ) throws(Failure) -> Int32 {
+    /// Linux applies the sending limit to connect() as well.
+    private func limitedSocket(_ family: Int32) throws(Failure) -> Int32 {
         let socket = Glibc.socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard socket >= 0 else { throw Failure(.system, "no socket: \(String(cString: strerror(errno))).") }
-        let size = socklen_t(MemoryLayout<Address>.size)
-        let status = withUnsafeBytes(of: &address) { bytes -> Int32 in
-            guard let start = bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self) else { return -1 }
-            return connect(socket, start, size)
-        }
-        guard status == 0 else {
-            let code = errno
-            close(socket)
-            throw refused(code)
-        }
+        var limit = timeval(tv_sec: patienceSeconds, tv_usec: 0)
+        setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         return socket
     }
 

@@ -37,8 +37,7 @@ struct Daemon {
         guard try data.claim() else {
             throw Failure(.unavailable, "another relay runs on \(data.path); stop it, or give another --data-dir.")
         }
-        let outside: OutsideAccounts
-        do { outside = try OutsideTrust.load(settings) } catch { throw Failure(.settings, "\(error.sentence).") }
+        let outside = try OutsideTrust.open(settings)
         let (owner, isFirstStart) = try await data.accounts.ensureOwner()
         let certificate = try Certificate.open(settings, dataPath: data.path)
         certificate?.noteReaders(log)

@@ -6,6 +6,11 @@ import LinkRelay
 enum OutsideTrust {
     private static let secretBytes = 1024
 
+    /// As `load`, where there is nothing to go on with.
+    static func open(_ settings: Settings) throws(Failure) -> OutsideAccounts {
+        do { return try load(settings) } catch { throw Failure(.settings, "\(error.sentence).") }
+    }
+
     /// Throws a sentence for a file that is not there or is not what it should be.
     static func load(_ settings: Settings) throws(FileProblem) -> OutsideAccounts {
         OutsideAccounts(userHeader: settings.userHeader, trust: try keys(settings), introspector: try introspector(settings))

@@ -37,7 +37,7 @@ enum Relayd {
             try await OperatorDesk(client: client, printsJSON: asJSON).run(order)
         case .checkConfig:
             try Certificate.check(loaded.settings)
-            do { _ = try OutsideTrust.load(loaded.settings) } catch { throw Failure(.settings, "\(error.sentence).") }
+            _ = try OutsideTrust.open(loaded.settings)
             Terminal.say(report(loaded))
         case .backUp(let target, let includesKey):
             try Backup(loaded.settings).write(to: target, includesKey: includesKey)

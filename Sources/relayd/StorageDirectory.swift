@@ -100,10 +100,8 @@ struct StorageDirectory: Sendable {
 
     func withdrawAddress() { unlink("\(path)/\(Self.addressName)") }
 
-    var publishedAddress: String? { Self.publishedAddress(in: path) }
-
-    static func publishedAddress(in path: String) -> String? {
-        guard let bytes = try? ProcessEnvironment.contents(of: "\(path)/\(addressName)"), bytes.count < 256 else { return nil }
+    var publishedAddress: String? {
+        guard let bytes = try? ProcessEnvironment.contents(of: "\(path)/\(Self.addressName)"), bytes.count < 256 else { return nil }
         let text = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
         return text.hasPrefix("http") ? text : nil
     }

@@ -138,7 +138,8 @@ def test_health_says_what_readyz_says(make_relay, tmp_path):
     until(lambda: run("health", data_dir=relay.data), lambda answer: answer[0] == 0)
     assert relay.stop() == 0
     assert run("health", "--url", relay.url)[0] == 69
-    assert run("health", "--url", "ftp://x")[0] == 64
+    for url in "ftp://x", "http://", "http://:80", "http://[]", "http://a:b:c", "http://a:65536":
+        assert run("health", "--url", url)[0] == 64, url
 
 
 @pytest.mark.parametrize("settings", [
