@@ -8,6 +8,8 @@
 
 #include "internal.h"
 
+atomic_uint_fast64_t cws_open_connections;
+
 #define ID_COUNTER_BITS 47
 
 static uint64_t next_id(cws_loop *l)
@@ -51,8 +53,6 @@ fail:
     free(c);
     return NULL;
 }
-
-atomic_uint_fast64_t cws_open_connections;
 
 void cws_conn_kill(cws_conn *c, cws_reason reason)
 {

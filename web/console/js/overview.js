@@ -1,8 +1,8 @@
 // The line of figures above the tabs. SPDX-License-Identifier: Apache-2.0
 
 import { h, setText } from "/js/dom.js";
-import { count, size, speed } from "/js/format.js";
-import { perSecond } from "./words.js";
+import { count, size } from "/js/format.js";
+import { bytesPerSecond, perSecond } from "./words.js";
 
 const TILES = ["Rooms", "Members", "Connections", "Messages a second, in", "Traffic, in", "Memory"];
 
@@ -21,13 +21,12 @@ export function overview() {
     node: h("dl", { class: "tiles" }, tiles.map((one) => one.node)),
     update({ status, rates }) {
       if (!status) return;
-      const rated = (rate) => (rate === null ? "–" : speed(rate));
       const texts = [
         [count.format(status.rooms), `of ${counted(status.links, "link")}`],
         [count.format(status.members.sd + status.members.client), `${counted(status.members.sd, "extension")}, ${counted(status.members.client, "client")}`],
         [count.format(status.connections), counted(status.websockets, "WebSocket")],
         [perSecond(rates.messagesIn), `${perSecond(rates.messagesOut)} out, ${count.format(status.commandsInFlight)} in flight`],
-        [rated(rates.bytesIn), `${rated(rates.bytesOut)} out`],
+        [bytesPerSecond(rates.bytesIn), `${bytesPerSecond(rates.bytesOut)} out`],
         [size(status.residentBytes), `${size(status.queuedBytes)} queued, ${counted(status.openFiles, "file")}`],
       ];
       texts.forEach(([value, more], i) => {

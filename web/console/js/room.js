@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { h, icon, setText, show } from "/js/dom.js";
-import { size, speed } from "/js/format.js";
+import { size } from "/js/format.js";
 import { button, confirm, iconButton } from "/js/views/parts.js";
 import { roomName } from "./rooms.js";
 import { sheet } from "./sheet.js";
-import { clock, eventText, perSecond, reasonText, roleText, span, wayText } from "./words.js";
+import { bytesPerSecond, clock, eventText, perSecond, reasonText, roleText, span, wayText } from "./words.js";
 
 function memberRow(app, first) {
   const name = h("strong");
@@ -23,7 +23,7 @@ function memberRow(app, first) {
       setText(address, one.address);
       setText(since, span(app.state.now - Date.parse(one.joinedAt)));
       const rates = one.rates;
-      [perSecond(rates.messages), rates.bytesIn === null ? "–" : speed(rates.bytesIn), rates.bytesOut === null ? "–" : speed(rates.bytesOut), one.queuedBytes === 0 ? "" : size(one.queuedBytes)]
+      [perSecond(rates.messages), bytesPerSecond(rates.bytesIn), bytesPerSecond(rates.bytesOut), one.queuedBytes === 0 ? "" : size(one.queuedBytes)]
         .forEach((text, i) => setText(numbers[i], text));
     },
   };

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { h, setText, show } from "/js/dom.js";
-import { size, speed } from "/js/format.js";
+import { size } from "/js/format.js";
 import { button } from "/js/views/parts.js";
 import { sheet } from "./sheet.js";
-import { eventText, perSecond, reasonText } from "./words.js";
+import { bytesPerSecond, eventText, perSecond, reasonText } from "./words.js";
 
 const FILTERS = [
   ["", "All"],
@@ -43,8 +43,8 @@ function row(app, first) {
       const sds = room.members.filter((one) => one.role === "sd").length;
       const texts = [
         room.away === 0 ? String(sds) : sds === 0 ? `${room.away} away` : `${sds} + ${room.away} away`, String(room.presence.client), String(room.commandsInFlight),
-        perSecond(room.rates.messages), room.rates.bytesIn === null ? "–" : speed(room.rates.bytesIn),
-        room.rates.bytesOut === null ? "–" : speed(room.rates.bytesOut), room.queuedBytes === 0 ? "" : size(room.queuedBytes),
+        perSecond(room.rates.messages), bytesPerSecond(room.rates.bytesIn),
+        bytesPerSecond(room.rates.bytesOut), room.queuedBytes === 0 ? "" : size(room.queuedBytes),
       ];
       texts.forEach((text, i) => {
         setText(cells[i], text);

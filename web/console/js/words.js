@@ -1,6 +1,8 @@
 // What the relay's names mean, in words for the operator. Pure.
 // SPDX-License-Identifier: Apache-2.0
 
+import { speed } from "/js/format.js";
+
 const REASONS = {
   peer_eof: "the peer hung up without a goodbye",
   peer_reset: "the connection broke",
@@ -47,6 +49,9 @@ export const eventText = (event) => EVENTS[event] ?? event;
 
 export const roleText = (role) => ({ sd: "Extension", client: "Client" })[role] ?? "–";
 export const wayText = (one) => (one.transport === "polling" ? "Socket.IO, polling" : one.dialect === "native" ? "Native" : "Socket.IO");
+
+/** Bytes a second: `–` as long as they are not known, `12.3 MB/s`. */
+export const bytesPerSecond = (rate) => (rate === null ? "–" : speed(rate));
 
 /** A count a second: `0`, `0.4`, `12`. */
 export const perSecond = (rate) => (rate === null ? "–" : rate === 0 ? "0" : rate < 10 ? rate.toFixed(1) : String(Math.round(rate)));
